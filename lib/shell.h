@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console's command line: commands register themselves by SHELL_COMMAND, wherever they are defined.
+ *
+ * A command gets its words (argv[0] is its own name) and returns 0 or an error, after which the shell prints
+ * "NAME: error text". It prints with printf(). */
+#pragma once
+
+#include "lib/compiler.h"
+
+struct shell_command {
+    const char *name;
+    const char *arguments; /* as help shows them: "" or "DOMAIN" or "[GLOB]" */
+    const char *help;      /* one line */
+    int (*run)(int argc, char **argv);
+};
+
+#define SHELL_COMMAND(command_name, command_arguments, command_help, function)                                         \
+    static const struct shell_command shell_command_##function SECTION("shell_commands") USED = {                      \
+        command_name, command_arguments, command_help, function}
+
+#define SHELL_LINE_MAX 256
+
+/* Prints the prompt; then feed it what was typed. A whole line is run before shell_input() returns. */
+void shell_prompt(void);
+void shell_input(char c);
+
+/* Runs "COMMAND ARG; COMMAND" and returns the result of the first that failed (the rest is not run), or 0. */
+int shell_run(const char *line) MUST_CHECK;
