@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the loader hands to the hypervisor: the one header of boot/ that others include. All addresses are physical, and all that
- * they point to lies in memory of type BOOT_MEMORY_LULL. */
+/* What the loader hands to the hypervisor: the one header of boot/ that others include. All addresses are
+ * physical, and all that they point to lies in memory of type BOOT_MEMORY_LULL. */
 #pragma once
 
 #include <stdint.h>
@@ -32,13 +32,13 @@ struct boot_framebuffer {
     uint64_t hpa; /* 0: there is none */
     uint32_t width;
     uint32_t height;
-    uint32_t stride; /* pixels in a line, seen or not */
+    uint32_t stride;     /* pixels in a line, seen or not */
     uint32_t blue_first; /* 1: bytes are blue, green, red, unused; 0: red, green, blue, unused */
 };
 
 struct boot_info {
     uint64_t magic;
-    uint64_t image;       /* where the hypervisor's image lies; contiguous */
+    uint64_t image; /* where the hypervisor's image lies; contiguous */
     uint64_t image_end;
     uint64_t page_tables; /* the root in CR3, below 4 GiB so that a starting CPU can load it */
     uint64_t ap_start;    /* one page below 1 MiB, mapped 1:1, for starting the other CPUs */
@@ -46,9 +46,9 @@ struct boot_info {
     uint64_t dmar;        /* the DMAR, copied, after the loader's dmar_poke; 0: there is none */
     uint64_t dmar_bytes;
     uint64_t runtime_services; /* EFI_RUNTIME_SERVICES */
-    uint64_t runtime_tables;   /* a root that maps the runtime regions 1:1, and the kernel's half as CR3 does */
-    uint64_t config;           /* lull.cfg, checked by the loader, ends with 0 */
-    uint64_t memory;           /* struct boot_memory[], sorted, no overlaps */
+    uint64_t runtime_tables; /* a root that maps the runtime regions 1:1, and the kernel's half as CR3 does */
+    uint64_t config;         /* lull.cfg, checked by the loader, ends with 0 */
+    uint64_t memory;         /* struct boot_memory[], sorted, no overlaps */
     uint64_t memory_count;
     uint64_t modules; /* struct boot_module[] */
     uint64_t module_count;

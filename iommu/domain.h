@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a domain is made of, for iommu/ itself: the generic half (domain.c) and the half of the hardware behind it (vtd/). */
+/* What a domain is made of, for iommu/ itself: the generic half (domain.c) and the half of the hardware
+ * behind it (vtd/). */
 #pragma once
 
 #include "iommu/iommu.h"
@@ -7,13 +8,14 @@
 #include "lib/spinlock.h"
 
 enum iommu_domain_flags {
-    /* Table pages are freed after a grace period, so walkers need no lock and mappers on disjoint ranges need none either. A domain
-     * without it serialises its callers by a lock of its own, and refuses to be harvested. (The name is from Jason Gunthorpe's
-     * answer on the Linux IOMMU list, June 2022.) */
+    /* Table pages are freed after a grace period, so walkers need no lock and mappers on disjoint ranges need
+     * none either. A domain without it serialises its callers by a lock of its own, and refuses to be
+     * harvested. (The name is from Jason Gunthorpe's answer on the Linux IOMMU list, June 2022.) */
     DOMAIN_FLAG_RCU_FREE_PAGES = 1,
 };
 
-/* The hardware behind a domain. Every function may wait for hardware, with a deadline; none is called in a read section. */
+/* The hardware behind a domain. Every function may wait for hardware, with a deadline; none is called in a
+ * read section. */
 struct iommu_domain_ops {
     unsigned flags; /* enum iommu_domain_flags */
 
@@ -21,12 +23,14 @@ struct iommu_domain_ops {
     int (*init)(struct iommu_domain *domain);
     void (*destroy)(struct iommu_domain *domain);
 
-    /* Makes a device's DMA go through the domain's tree; and blocks it again. Under the device list's lock. */
+    /* Makes a device's DMA go through the domain's tree; and blocks it again. Under the device list's lock.
+     */
     int (*attach)(struct iommu_domain *domain, struct pci_address device);
     int (*detach)(struct iommu_domain *domain, struct pci_address device);
 
-    /* Invalidates the gather's range, its table entries too when gather_has_tables(), on every unit that the domain is attached to,
-     * and waits until all have completed it, and until the DMA that used the old translations is drained. */
+    /* Invalidates the gather's range, its table entries too when gather_has_tables(), on every unit that the
+     * domain is attached to, and waits until all have completed it, and until the DMA that used the old
+     * translations is drained. */
     int (*invalidate)(struct iommu_domain *domain, const struct gather *gather);
 };
 
@@ -37,13 +41,16 @@ struct iommu_domain {
     const struct pt_ops *pt_ops;
     struct pt pt;
     char name[IOMMU_DOMAIN_NAME_MAX];
-    struct list link;      /* on the list of all domains */
-    struct spinlock lock;  /* only where ops lack DOMAIN_FLAG_RCU_FREE_PAGES */
-    uint16_t id;           /* the same on every unit; never 0 */
+    struct list link;     /* on the list of all domains */
+    struct spinlock lock; /* only where ops lack DOMAIN_FLAG_RCU_FREE_PAGES */
+    uint16_t id;          /* the same on every unit; never 0 */
     bool tracks_dirty;
-    uint64_t units;        /* bit n: unit n may hold translations of this tree (atomic; see vtd/flush.c) */
+    uint64_t untranslated_iova; /* a range that no mapping changes: the interrupt window,
+                                   0xFEE00000-0xFEEFFFFF (VT-d spec, */
+    uint64_t untranslated_last; /* section 3.14); set by init() */
+    uint64_t units; /* bit n: unit n may hold translations of this tree (atomic; see vtd/flush.c) */
     uint32_t unit_devices[IOMMU_UNITS_MAX]; /* devices attached on unit n; under the device list's lock */
-    uint64_t tables_freed; /* atomic, as the next one */
+    uint64_t tables_freed;                  /* atomic, as the next one */
     uint64_t quarantined;
     struct spinlock quarantine_lock;
     struct list quarantine; /* table pages that an agent may still walk: never freed */
@@ -52,5 +59,7 @@ struct iommu_domain {
 /* The ops that iommu_domain_create() gives to new domains; set by the hardware's iommu_init(). */
 void iommu_set_domain_ops(const struct iommu_domain_ops *ops);
 
-/* Creates a domain with these ops, for hardware that has several kinds, and for tests. As iommu_domain_create(). */
-struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops, const char *name, int *error) MUST_CHECK;
+/* Creates a domain with these ops, for hardware that has several kinds, and for tests. As
+ * iommu_domain_create(). */
+struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops, const char *name,
+                                              int *error) MUST_CHECK;

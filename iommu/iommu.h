@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The IOMMU: domains, the devices in them, and the dirty state of their pages. All that others include of iommu/.
+/* The IOMMU: domains, the devices in them, and the dirty state of their pages. All that others include of
+ * iommu/.
  *
- * Addresses are IOVA (what a device issues) and HPA (host-physical); ranges are [iova, last], inclusive. Unless it says otherwise a
- * function may be called on any CPU that runs events, outside RCU read sections, not in an interrupt handler. */
+ * Addresses are IOVA (what a device issues) and HPA (host-physical); ranges are [iova, last], inclusive.
+ * Unless it says otherwise a function may be called on any CPU that runs events, outside RCU read sections,
+ * not in an interrupt handler. */
 #pragma once
 
 #include "lib/compiler.h"
@@ -16,50 +18,59 @@
 
 struct iommu_domain;
 
-/* Starts every unit that the DMAR table names: all devices are blocked from then on. Bus mastering must be off until this returns.
- * dmar is bytes long and nothing in it is trusted. Once, on the boot CPU.
- * ERR_MALFORMED, ERR_UNSUPPORTED, ERR_HARDWARE, ERR_TIMEOUT, ERR_NOMEM: the log says what and where, and no unit is left half on. */
+/* Starts every unit that the DMAR table names: all devices are blocked from then on. Bus mastering must be
+ * off until this returns. dmar is bytes long and nothing in it is trusted. Once, on the boot CPU.
+ * ERR_MALFORMED, ERR_UNSUPPORTED, ERR_HARDWARE, ERR_TIMEOUT, ERR_NOMEM: the log says what and where, and no
+ * unit is left half on. */
 int iommu_init(const void *dmar, size_t bytes) MUST_CHECK;
 
-/* Leaves the units in a state that the next system can take: called before reboot and power-off, bus mastering off. */
+/* Leaves the units in a state that the next system can take: called before reboot and power-off, bus
+ * mastering off. */
 void iommu_shutdown(void);
 
-/* A new domain with nothing mapped and no device. name is cut to IOMMU_DOMAIN_NAME_MAX - 1 bytes. Returns NULL and sets *error:
- * ERR_NOMEM, ERR_UNSUPPORTED, ERR_EXISTS (the name). */
+/* A new domain with nothing mapped and no device. name is cut to IOMMU_DOMAIN_NAME_MAX - 1 bytes. Returns
+ * NULL and sets *error: ERR_NOMEM, ERR_UNSUPPORTED, ERR_EXISTS (the name). */
 struct iommu_domain *iommu_domain_create(const char *name, int *error) MUST_CHECK;
 
-/* Unmaps all that is left and frees the domain. ERR_BUSY while devices are attached; ERR_TIMEOUT as iommu_unmap(). */
+/* Unmaps all that is left and frees the domain. ERR_BUSY while devices are attached; ERR_TIMEOUT as
+ * iommu_unmap(). */
 int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 
 struct iommu_domain *iommu_domain_find(const char *name);
 
-/* Moves a device from blocked into a domain; its DMA is translated when this returns. ERR_NOT_FOUND: no unit covers the device;
- * ERR_BUSY: it is in a domain already; ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked still. */
+/* Moves a device from blocked into a domain; its DMA is translated when this returns. ERR_NOT_FOUND: no unit
+ * covers the device; ERR_BUSY: it is in a domain already; ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked
+ * still. */
 int iommu_attach(struct iommu_domain *domain, struct pci_address device) MUST_CHECK;
 
-/* Blocks a device again. When this returns 0 none of its DMA is under way. ERR_NOT_FOUND: it is not in this domain;
- * ERR_TIMEOUT, ERR_HARDWARE: its entries are gone, but a unit did not confirm. */
+/* Blocks a device again. When this returns 0 none of its DMA is under way. ERR_NOT_FOUND: it is not in this
+ * domain; ERR_TIMEOUT, ERR_HARDWARE: its entries are gone, but a unit did not confirm. */
 int iommu_detach(struct iommu_domain *domain, struct pci_address device) MUST_CHECK;
 
-/* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing when it fails:
- * ERR_INVALID, ERR_RANGE (not whole pages, or beyond what the units translate), ERR_FORBIDDEN (the target is not memory allocated
- * as PAGE_DMA), ERR_EXISTS (something is mapped there), ERR_NOMEM. Callers on disjoint ranges need no lock. */
-int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot) MUST_CHECK;
+/* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing
+ * when it fails: ERR_INVALID, ERR_RANGE (not whole pages, or beyond what the units translate), ERR_FORBIDDEN
+ * (the target is not memory allocated as PAGE_DMA), ERR_EXISTS (something is mapped there), ERR_NOMEM.
+ * Callers on disjoint ranges need no lock. */
+int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
+    MUST_CHECK;
 
-/* Unmaps what is mapped in [iova, last]; holes are fine. When it returns 0 no device reaches those pages any more. dirty (may be
- * NULL) gets the pages that were dirty. ERR_INVALID, ERR_RANGE, ERR_SPLIT (a large leaf reaches beyond the range): nothing
- * changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit did not confirm: the pages must not be used again. */
-int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty) MUST_CHECK;
+/* Unmaps what is mapped in [iova, last]; holes are fine. When it returns 0 no device reaches those pages any
+ * more. dirty (may be NULL) gets the pages that were dirty. ERR_INVALID, ERR_RANGE, ERR_SPLIT (a large leaf
+ * reaches beyond the range): nothing changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit did not
+ * confirm: the pages must not be used again. */
+int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
+    MUST_CHECK;
 
 /* Where iova goes. False if nowhere. */
 bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf);
 
-/* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and returns after the invalidation: every write
- * that a device completed before this returned is in this bitmap, or will be in the next one. Runs beside map and unmap without
- * blocking either; two harvests of one range must not run at once. stats may be NULL. ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED (the
- * units do not keep dirty bits); ERR_TIMEOUT, ERR_HARDWARE (a unit did not confirm; the bitmap has what was found). */
-int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap, unsigned flags,
-                  struct harvest_stats *stats) MUST_CHECK;
+/* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and returns after the
+ * invalidation: every write that a device completed before this returned is in this bitmap, or will be in the
+ * next one. Runs beside map and unmap without blocking either; two harvests of one range must not run at
+ * once. stats may be NULL. ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED (the units do not keep dirty bits);
+ * ERR_TIMEOUT, ERR_HARDWARE (a unit did not confirm; the bitmap has what was found). */
+int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
+                  unsigned flags, struct harvest_stats *stats) MUST_CHECK;
 
 /* Calls visit for each leaf that meets [iova, last], until it returns false. */
 void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t last,
@@ -96,7 +107,8 @@ struct iommu_domain_info {
 
 void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *info);
 
-/* Calls visit for each domain, and for each device in a domain. The lists are locked meanwhile: visit calls nothing of this header
- * but iommu_domain_info(). */
+/* Calls visit for each domain, and for each device in a domain. The lists are locked meanwhile: visit calls
+ * nothing of this header but iommu_domain_info(). */
 void iommu_domains_visit(void (*visit)(void *context, struct iommu_domain *domain), void *context);
-void iommu_devices_visit(struct iommu_domain *domain, void (*visit)(void *context, struct pci_address device), void *context);
+void iommu_devices_visit(struct iommu_domain *domain, void (*visit)(void *context, struct pci_address device),
+                         void *context);

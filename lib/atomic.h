@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Atomic accesses, one name each, so that every one of them can be found, and watched by a test's scheduler.
  *
- * Each takes a pointer to a naturally aligned integer or pointer. An access is relaxed unless its name says otherwise;
- * read-modify-writes are full barriers (on x86 a locked instruction is one, so nothing is lost). */
+ * Each takes a pointer to a naturally aligned integer or pointer. An access is relaxed unless its name says
+ * otherwise; read-modify-writes are full barriers (on x86 a locked instruction is one, so nothing is lost).
+ */
 #pragma once
 
 #define atomic_read(p)         __atomic_load_n((p), __ATOMIC_RELAXED)
@@ -18,7 +19,7 @@
 #define atomic_fetch_and(p, value) __atomic_fetch_and((p), (value), __ATOMIC_SEQ_CST)
 
 /* True if *p was *expected and is now desired; else *expected holds what was found. */
-#define atomic_compare_exchange(p, expected, desired)                                                                  \
+#define atomic_compare_exchange(p, expected, desired)                                                        \
     __atomic_compare_exchange_n((p), (expected), (desired), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 /* Orders every access before it against every access after it, stores against later loads included. */

@@ -14,4 +14,4 @@
 #define CACHE_ALIGNED        __attribute__((aligned(CACHE_LINE)))
 
 #define ARRAY_SIZE(array)                   (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

@@ -15,7 +15,8 @@ enum log_level {
 /* Lines above this level go to the ring only. LOG_INFO at start. */
 void log_set_console_level(enum log_level level);
 
-/* Adds one line (no newline at its end). Any CPU, any context but an NMI; cuts what is longer than 240 bytes. */
+/* Adds one line (no newline at its end). Any CPU, any context but an NMI; cuts what is longer than 240 bytes.
+ */
 void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
@@ -23,5 +24,6 @@ void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 
-/* Copies the newest lines of the ring that fit, whole and each ended by a newline, into buffer; returns their bytes. */
+/* Copies the newest lines of the ring that fit, whole and each ended by a newline, into buffer; returns their
+ * bytes. */
 size_t log_copy(char *buffer, size_t bytes);

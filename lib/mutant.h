@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guards that a test build breaks on purpose, to see a test fail. An image that anybody ships defines no LULL_MUTANT, and
- * mutant() is then the constant 0.
+/* Guards that a test build breaks on purpose, to see a test fail. An image that anybody ships defines no
+ * LULL_MUTANT, and mutant() is then the constant 0.
  *
  * Build one with: make MUTANT=NAME BUILD=build/mutant-NAME demo-image */
 #pragma once

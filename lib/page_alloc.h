@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page allocator: a buddy system over all memory it was given, with one struct page for each page of it. */
+/* The page allocator: a buddy system over all memory it was given, with one struct page for each page of it.
+ */
 #pragma once
 
 #include "lib/compiler.h"
@@ -39,19 +40,21 @@ struct page_alloc_stats {
     uint64_t dma_pages;
 };
 
-/* Gives the memory [hpa, end) to the allocator. Parts of a page at either end are left out. The struct pages are taken from the
- * range itself where they are not there yet. One CPU, before others allocate; end is at most 2^52.
- * ERR_RANGE when it overlaps what was given before, ERR_NOMEM when the range cannot hold its own struct pages. */
+/* Gives the memory [hpa, end) to the allocator. Parts of a page at either end are left out. The struct pages
+ * come from what is free already, else from the range itself: give the largest range first. One CPU, before
+ * others allocate. ERR_RANGE when it overlaps what was given before or lies beyond 2^48, ERR_NOMEM when there
+ * is no room for its struct pages; the range is then left out, and the log says why. */
 int page_alloc_add(uint64_t hpa, uint64_t end) MUST_CHECK;
 
-/* A zeroed block of 2^order pages, aligned to its size, for the given use (PAGE_HYPERVISOR or PAGE_DMA); NULL when there is
- * none. Any CPU, never in an RCU read section (it may later wait for one to end). */
+/* A zeroed block of 2^order pages, aligned to its size, for the given use (PAGE_HYPERVISOR or PAGE_DMA); NULL
+ * when there is none. Any CPU, never in an RCU read section (it may later wait for one to end). */
 void *pages_alloc(unsigned order, enum page_use use) MUST_CHECK;
 
 /* Takes back a block that pages_alloc() gave, by the address it gave. Any CPU, any context. */
 void pages_free(void *address);
 
-/* The struct page of an address of the direct map, and back. page_of() is NULL for what the allocator does not know. */
+/* The struct page of an address of the direct map, and back. page_of() is NULL for what the allocator does
+ * not know. */
 struct page *page_of(const void *address);
 void *page_address(const struct page *page);
 

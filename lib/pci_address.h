@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where a PCI function is: segment, bus, device and function. VT-d calls bus and devfn together the source-id. */
+/* Where a PCI function is: segment, bus, device and function. VT-d calls bus and devfn together the
+ * source-id. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All that iommu/ and lib/ need from the machine they run on. Whoever lifts those folders implements these once:
- * arch/platform.c does so for the hypervisor, tests/host/platform.c for the tests on the host.
+/* All that iommu/ and lib/ need from the machine they run on. Whoever lifts those folders implements these
+ * once: arch/platform.c does so for the hypervisor, tests/host/platform.c for the tests on the host.
  *
- * Unless a function says otherwise it may be called on any CPU, with interrupts on or off, inside or outside an RCU
- * read section. */
+ * Unless a function says otherwise it may be called on any CPU, with interrupts on or off, inside or outside
+ * an RCU read section. */
 #pragma once
 
 #include "lib/compiler.h"
@@ -48,8 +48,8 @@ void platform_irq_restore(uint64_t saved);
 /* Makes a CPU that may sit in hlt or in a long event reach its next safe point soon. */
 void platform_cpu_nudge(unsigned cpu);
 
-/* Writes the cache lines of [address, address + bytes) back to memory, and orders that before later stores (clflushopt or
- * clwb, then sfence). */
+/* Writes the cache lines of [address, address + bytes) back to memory, and orders that before later stores
+ * (clflushopt or clwb, then sfence). */
 void platform_cache_flush(const void *address, size_t bytes);
 
 /* Maps device registers, uncached; NULL if that cannot be done. There is no unmap. */
@@ -59,9 +59,11 @@ uint64_t platform_mmio_read64(const volatile void *address);
 void platform_mmio_write32(volatile void *address, uint32_t value);
 void platform_mmio_write64(volatile void *address, uint64_t value);
 
-/* Reserves an interrupt vector that calls handler(context) on one CPU with interrupts off, and returns in *address and *data
- * what an MSI must carry to raise it. 0, or ERR_NOMEM when no vector is left. The handler opens no RCU read section. */
-int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data) MUST_CHECK;
+/* Reserves an interrupt vector that calls handler(context) on one CPU with interrupts off, and returns in
+ * *address and *data what an MSI must carry to raise it. 0, or ERR_NOMEM when no vector is left. The handler
+ * opens no RCU read section. */
+int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
+    MUST_CHECK;
 
 /* PCI configuration space, offset a multiple of 4. A function that is not there reads as all ones. */
 uint32_t platform_pci_read32(struct pci_address function, unsigned offset);

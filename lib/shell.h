@@ -14,9 +14,9 @@ struct shell_command {
     int (*run)(int argc, char **argv);
 };
 
-#define SHELL_COMMAND(command_name, command_arguments, command_help, function)                                         \
-    static const struct shell_command shell_command_##function SECTION("shell_commands") USED = {                      \
-        command_name, command_arguments, command_help, function}
+#define SHELL_COMMAND(command_name, command_arguments, command_help, function)                               \
+    static const struct shell_command shell_command_##function SECTION("shell_commands")                     \
+        USED = {command_name, command_arguments, command_help, function}
 
 #define SHELL_LINE_MAX 256
 

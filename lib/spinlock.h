@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A fair (ticket) spin lock. Never held across an invalidation, and never taken inside an RCU read section by a holder that
- * waits for hardware. */
+/* A fair (ticket) spin lock. Never held across an invalidation, and never taken inside an RCU read section by
+ * a holder that waits for hardware. */
 #pragma once
 
 #include "lib/atomic.h"

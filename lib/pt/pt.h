@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The page-table engine: radix trees of 512-entry tables, 3 to 5 levels, leaves at levels 0 to 2.
  *
- * It is written once (engine.h) and compiled once per format (pt_x86_64.c ...), so that a format's functions inline. It knows no
- * device and no IOMMU; what has to be invalidated or freed it puts into the gather that it is handed.
+ * It is written once (engine.h) and compiled once per format (pt_x86_64.c ...), so that a format's functions
+ * inline. It knows no device and no IOMMU; what has to be invalidated or freed it puts into the gather that
+ * it is handed.
  *
- * Callers on disjoint ranges need no lock among themselves, and none against lookup, visit and harvest. Each function opens its own
- * RCU read sections, and unless said otherwise must be called outside one. */
+ * Callers on disjoint ranges need no lock among themselves, and none against lookup, visit and harvest. Each
+ * function opens its own RCU read sections, and unless said otherwise must be called outside one. */
 #pragma once
 
 #include "lib/compiler.h"
+#include "lib/pt/dirty_bitmap.h"
 #include "lib/pt/gather.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,19 +29,20 @@ enum pt_prot {
 };
 
 enum pt_flags {
-    PT_INCOHERENT = 1,       /* hardware does not snoop when it walks: flush to memory what it is to see */
-    PT_ACCESSED_IS_DIRTY = 2, /* an emulator's erratum: an accessed leaf counts as dirty, a harvest clears both */
-    PT_PRESET_DIRTY = 4,      /* leaves are made with accessed and dirty set, since hardware cannot set them */
+    PT_INCOHERENT = 1, /* hardware does not snoop when it walks: flush to memory what it is to see */
+    PT_ACCESSED_IS_DIRTY =
+        2,               /* an emulator's erratum: an accessed leaf counts as dirty, a harvest clears both */
+    PT_PRESET_DIRTY = 4, /* leaves are made with accessed and dirty set, since hardware cannot set them */
 };
 
 /* One tree. All but root and tables are set once. */
 struct pt {
     uint64_t *root;
-    uint64_t tables;        /* table pages linked into the tree, the root included (atomic) */
-    uint8_t top_level;      /* level of the root table: levels - 1 */
-    uint8_t leaf_levels;    /* bit n: leaves are allowed at level n; bit 0 always */
-    uint8_t address_lg2;    /* addresses below 2^this can be mapped */
-    uint8_t flags;          /* enum pt_flags */
+    uint64_t tables;     /* table pages linked into the tree, the root included (atomic) */
+    uint8_t top_level;   /* level of the root table: levels - 1 */
+    uint8_t leaf_levels; /* bit n: leaves are allowed at level n; bit 0 always */
+    uint8_t address_lg2; /* addresses below 2^this can be mapped */
+    uint8_t flags;       /* enum pt_flags */
 };
 
 /* A leaf as lookup and visit show it. */
@@ -50,13 +53,6 @@ struct pt_leaf {
     uint8_t prot; /* enum pt_prot */
     bool accessed;
     bool dirty;
-};
-
-/* Where a harvest puts its result: bit n stands for the page at iova + n * 4 KiB. */
-struct dirty_bitmap {
-    uint64_t *words; /* atomically changed; several harvests may share one bitmap */
-    uint64_t iova;
-    uint64_t last;
 };
 
 enum harvest_flags {
@@ -73,40 +69,52 @@ struct harvest_stats {
 struct pt_ops {
     const char *name;
 
-    /* Maps [iova, last] to hpa on, with the largest leaves that fit. iova and hpa are multiples of 4 KiB, last + 1 too.
-     * *mapped_end is the end of what is mapped: last + 1, or less when it fails, and then the caller unmaps that part.
-     * ERR_EXISTS where something is mapped, ERR_NOMEM. Ranges are checked by the caller (pt_check_range()). */
-    int (*map)(struct pt *pt, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot, uint64_t *mapped_end);
+    /* Maps [iova, last] to hpa on, with the largest leaves that fit. iova and hpa are multiples of 4 KiB,
+     * last + 1 too. *mapped_end is the end of what is mapped: last + 1, or less when it fails, and then the
+     * caller unmaps that part. ERR_EXISTS where something is mapped, ERR_NOMEM. Ranges are checked by the
+     * caller (pt_check_range()). */
+    int (*map)(struct pt *pt, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot,
+               uint64_t *mapped_end);
 
-    /* Takes every leaf in [iova, last] out and detaches the tables that the range covers wholly, into gather; holes are fine.
-     * Dirty leaves that are taken out one by one are marked in dirty (may be NULL); those of detached tables come with
-     * harvest_detached(). ERR_SPLIT, with nothing changed, when the range cuts through a large leaf. */
-    int (*unlink)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather, struct dirty_bitmap *dirty);
+    /* Takes every leaf in [iova, last] out and detaches the tables that the range covers wholly, into gather;
+     * holes are fine. Dirty leaves that are taken out one by one are marked in dirty (may be NULL); those of
+     * detached tables come with harvest_detached(). ERR_SPLIT, with nothing changed, when the range cuts
+     * through a large leaf. */
+    int (*unlink)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather,
+                  struct dirty_bitmap *dirty);
 
     /* The leaf that translates iova. False when there is none. May be called inside a read section. */
     bool (*lookup)(struct pt *pt, uint64_t iova, struct pt_leaf *leaf);
 
-    /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and puts what has to be invalidated
-     * into gather. stats (may be NULL) is added to. Reports quiescent states between tables. */
+    /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and puts what has
+     * to be invalidated into gather. stats (may be NULL) is added to. Reports quiescent states between
+     * tables. */
     void (*harvest)(struct pt *pt, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap, unsigned flags,
                     struct gather *gather, struct harvest_stats *stats);
 
     /* Marks in bitmap the dirty leaves of the gather's detached tables. After gather_set_invalidated(). */
     void (*harvest_detached)(const struct pt *pt, const struct gather *gather, struct dirty_bitmap *bitmap);
 
-    /* Calls visit(context, leaf) for each leaf that meets [iova, last], lowest first, inside a read section, until it returns
-     * false. */
-    void (*visit)(struct pt *pt, uint64_t iova, uint64_t last, bool (*visit)(void *context, const struct pt_leaf *leaf),
-                  void *context);
+    /* Calls visit(context, leaf) for each leaf that meets [iova, last], lowest first, inside a read section,
+     * until it returns false. */
+    void (*visit)(struct pt *pt, uint64_t iova, uint64_t last,
+                  bool (*visit)(void *context, const struct pt_leaf *leaf), void *context);
 };
 
 /* x86 long mode: VT-d first stage, and AMD's nested paging. */
 extern const struct pt_ops pt_x86_64;
 
-/* Makes an empty tree of levels 3 to 5. ERR_NOMEM. */
-int pt_init(struct pt *pt, unsigned levels, unsigned leaf_levels, unsigned address_lg2, unsigned flags) MUST_CHECK;
+/* The last address that the tables of a tree span; at or above the last one that can be mapped. */
+static inline uint64_t pt_span_last(const struct pt *pt)
+{
+    return PT_ENTRY_SIZE(pt->top_level + 1) - 1;
+}
 
-/* Frees the root. Everything else has been unmapped, no agent and no walker knows the tree any more. */
+/* Makes an empty tree of levels 3 to 5. ERR_NOMEM. */
+int pt_init(struct pt *pt, unsigned levels, unsigned leaf_levels, unsigned address_lg2, unsigned flags)
+    MUST_CHECK;
+
+/* Frees the root. The whole span has been unlinked, and no agent and no walker knows the tree any more. */
 void pt_destroy(struct pt *pt);
 
 /* 0 if [iova, last] are whole pages that the tree can translate; ERR_INVALID or ERR_RANGE. */

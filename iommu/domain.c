@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Domains: map, unmap, lookup, harvest. The order of unmap is decided here, and only here. */
+#include "iommu/domain.h"
+#include "lib/atomic.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/mutant.h"
+#include "lib/page_alloc.h"
+#include "lib/units.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct iommu_domain_ops *default_ops;
+static struct spinlock domains_lock; /* the list, and the names on it */
+static struct list domains = {&domains, &domains};
+
+void iommu_set_domain_ops(const struct iommu_domain_ops *ops)
+{
+    default_ops = ops;
+}
+
+static bool frees_by_rcu(const struct iommu_domain *domain)
+{
+    return domain->ops->flags & DOMAIN_FLAG_RCU_FREE_PAGES;
+}
+
+/* Callers of a domain that frees by RCU need no lock. */
+static void domain_lock(struct iommu_domain *domain)
+{
+    if (!frees_by_rcu(domain))
+        spin_lock(&domain->lock);
+}
+
+static void domain_unlock(struct iommu_domain *domain)
+{
+    if (!frees_by_rcu(domain))
+        spin_unlock(&domain->lock);
+}
+
+static struct iommu_domain *find_locked(const char *name)
+{
+    list_for_each (node, &domains) {
+        struct iommu_domain *domain = list_entry(node, struct iommu_domain, link);
+
+        if (strcmp(domain->name, name) == 0)
+            return domain;
+    }
+    return NULL;
+}
+
+struct iommu_domain *iommu_domain_find(const char *name)
+{
+    struct iommu_domain *domain;
+
+    spin_lock(&domains_lock);
+    domain = find_locked(name);
+    spin_unlock(&domains_lock);
+    return domain;
+}
+
+/* ERR_EXISTS if there is a domain of that name. */
+static int publish(struct iommu_domain *domain)
+{
+    bool taken;
+
+    spin_lock(&domains_lock);
+    taken = find_locked(domain->name) != NULL;
+    if (!taken)
+        list_append(&domains, &domain->link);
+    spin_unlock(&domains_lock);
+    return taken ? ERR_EXISTS : 0;
+}
+
+struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops, const char *name,
+                                              int *error)
+{
+    struct iommu_domain *domain = calloc(1, sizeof *domain);
+
+    *error = domain ? 0 : ERR_NOMEM;
+    if (*error)
+        return NULL;
+    domain->ops = ops;
+    strncpy(domain->name, name, sizeof domain->name - 1);
+    list_init(&domain->quarantine);
+    *error = ops->init(domain);
+    if (!*error) {
+        *error = publish(domain);
+        if (!*error)
+            return domain;
+        ops->destroy(domain);
+    }
+    free(domain);
+    return NULL;
+}
+
+struct iommu_domain *iommu_domain_create(const char *name, int *error)
+{
+    if (!default_ops) {
+        log_error("iommu: domain %s: no unit is on", name);
+        *error = ERR_UNSUPPORTED;
+        return NULL;
+    }
+    return iommu_domain_create_with(default_ops, name, error);
+}
+
+static void quarantine(struct iommu_domain *domain, struct gather *gather)
+{
+    spin_lock(&domain->quarantine_lock);
+    domain->quarantined += gather_quarantine(gather, &domain->quarantine);
+    spin_unlock(&domain->quarantine_lock);
+}
+
+/* What follows an unlink: invalidate everywhere, then harvest what was detached, then free after a grace
+ * period. */
+static int settle(struct iommu_domain *domain, struct gather *gather, struct dirty_bitmap *dirty)
+{
+    int error = 0;
+
+    if (!gather_empty(gather) && !mutant(NO_UNMAP_INVALIDATION))
+        error = domain->ops->invalidate(domain, gather);
+    if (error) {
+        log_error("iommu: domain %s: %#" PRIx64 "-%#" PRIx64 " is unmapped but not invalidated: %s",
+                  domain->name, gather->iova, gather->last, error_text(error));
+        /* Any of it may be written still. */
+        if (dirty)
+            dirty_bitmap_mark(dirty, gather->iova, gather->last);
+        quarantine(domain, gather);
+        return error;
+    }
+    gather_set_invalidated(gather);
+    if (dirty)
+        domain->pt_ops->harvest_detached(&domain->pt, gather, dirty);
+    gather_set_harvested(gather);
+    atomic_fetch_add(&domain->tables_freed, gather_free(gather, frees_by_rcu(domain)));
+    return 0;
+}
+
+static int unmap_locked(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
+{
+    struct gather gather;
+    int error;
+
+    gather_init(&gather);
+    error = domain->pt_ops->unlink(&domain->pt, iova, last, &gather, dirty);
+    return error ? error : settle(domain, &gather, dirty);
+}
+
+int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
+{
+    int error = pt_check_range(&domain->pt, iova, last);
+
+    if (error)
+        return error;
+    domain_lock(domain);
+    error = unmap_locked(domain, iova, last, dirty);
+    domain_unlock(domain);
+    return error;
+}
+
+static bool has_devices(const struct iommu_domain *domain)
+{
+    for (unsigned i = 0; i < IOMMU_UNITS_MAX; i++)
+        if (domain->unit_devices[i])
+            return true;
+    return false;
+}
+
+int iommu_domain_destroy(struct iommu_domain *domain)
+{
+    int error;
+
+    if (has_devices(domain))
+        return ERR_BUSY;
+    error = unmap_locked(domain, 0, pt_span_last(&domain->pt), NULL);
+    if (error)
+        return error;
+    if (domain->quarantined) {
+        log_error("iommu: domain %s stays: a unit may still walk %" PRIu64 " of its tables", domain->name,
+                  domain->quarantined);
+        return ERR_HARDWARE;
+    }
+    spin_lock(&domains_lock);
+    list_remove(&domain->link);
+    spin_unlock(&domains_lock);
+    domain->ops->destroy(domain);
+    free(domain);
+    return 0;
+}
+
+static int check_target(const struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa,
+                        unsigned prot)
+{
+    if (!is_aligned(hpa, PAGE_SIZE) || hpa + (last - iova) < hpa)
+        return ERR_INVALID;
+    if (!(prot & PT_READ) || prot & ~(unsigned)(PT_READ | PT_WRITE))
+        return ERR_INVALID;
+    if (iova <= domain->untranslated_last && last >= domain->untranslated_iova)
+        return ERR_RANGE;
+    if (!pages_all_in_use(hpa, hpa + (last - iova), PAGE_DMA))
+        return ERR_FORBIDDEN;
+    return 0;
+}
+
+int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
+{
+    uint64_t mapped_end;
+    int error = pt_check_range(&domain->pt, iova, last);
+
+    if (!error)
+        error = check_target(domain, iova, last, hpa, prot);
+    if (error)
+        return error;
+    domain_lock(domain);
+    error = domain->pt_ops->map(&domain->pt, iova, last, hpa, prot, &mapped_end);
+    /* A device may have used what stood for a moment, so it goes the way of all mappings. */
+    if (error && mapped_end > iova && unmap_locked(domain, iova, mapped_end - 1, NULL))
+        log_error("iommu: domain %s: the failed map left pages that a unit may still write", domain->name);
+    domain_unlock(domain);
+    return error;
+}
+
+bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf)
+{
+    bool found;
+
+    if (iova >> domain->pt.address_lg2)
+        return false;
+    domain_lock(domain);
+    found = domain->pt_ops->lookup(&domain->pt, iova, leaf);
+    domain_unlock(domain);
+    return found;
+}
+
+void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t last,
+                        bool (*visit)(void *context, const struct pt_leaf *leaf), void *context)
+{
+    uint64_t limit = (1ull << domain->pt.address_lg2) - 1;
+
+    domain_lock(domain);
+    domain->pt_ops->visit(&domain->pt, iova, last < limit ? last : limit, visit, context);
+    domain_unlock(domain);
+}
+
+static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint64_t last,
+                         const struct dirty_bitmap *bitmap, unsigned flags)
+{
+    int error = pt_check_range(&domain->pt, iova, last);
+
+    if (error)
+        return error;
+    if (flags & ~(unsigned)HARVEST_KEEP || iova < bitmap->iova || last > bitmap->last ||
+        !is_aligned(bitmap->iova, PAGE_SIZE))
+        return ERR_INVALID;
+    /* The walk runs beside map and unmap, so tables must outlive it. */
+    return domain->tracks_dirty && frees_by_rcu(domain) ? 0 : ERR_UNSUPPORTED;
+}
+
+int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
+                  unsigned flags, struct harvest_stats *stats)
+{
+    struct gather gather;
+    int error = check_harvest(domain, iova, last, bitmap, flags);
+
+    if (error)
+        return error;
+    gather_init(&gather);
+    domain->pt_ops->harvest(&domain->pt, iova, last, bitmap, flags, &gather, stats);
+    /* What was reported before this completes could be copied before the last write through a translation
+     * that says "dirty is set already". */
+    if (gather_empty(&gather) || mutant(NO_HARVEST_INVALIDATION))
+        return 0;
+    return domain->ops->invalidate(domain, &gather);
+}
+
+void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *info)
+{
+    *info = (struct iommu_domain_info){
+        .id = domain->id,
+        .format = domain->pt_ops->name,
+        .levels = domain->pt.top_level + 1u,
+        .address_lg2 = domain->pt.address_lg2,
+        .tables = atomic_read(&domain->pt.tables),
+        .tables_freed = atomic_read(&domain->tables_freed),
+        .quarantined = atomic_read(&domain->quarantined),
+        .tracks_dirty = domain->tracks_dirty && frees_by_rcu(domain),
+    };
+    memcpy(info->name, domain->name, sizeof info->name);
+    for (unsigned i = 0; i < IOMMU_UNITS_MAX; i++)
+        info->devices += domain->unit_devices[i];
+}
+
+void iommu_domains_visit(void (*visit)(void *context, struct iommu_domain *domain), void *context)
+{
+    spin_lock(&domains_lock);
+    list_for_each (node, &domains)
+        visit(context, list_entry(node, struct iommu_domain, link));
+    spin_unlock(&domains_lock);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engine: harvest. It changes entries by compare-and-swap only, never by a plain store, which could bring
+ * back a leaf that was unmapped meanwhile. */
+#pragma once
+
+#include "lib/mutant.h"
+#include "lib/page_alloc.h"
+#include "lib/pt/walk.h"
+
+#define PT_LINE_ENTRIES (CACHE_LINE / sizeof(uint64_t))
+
+/* A read section ends after so many tables, so that a harvest holds up no grace period. */
+#define PT_HARVEST_TABLES 64
+
+/* One harvest as it goes along. */
+struct pt_harvest {
+    uint64_t iova; /* the whole range */
+    uint64_t last;
+    uint64_t mask; /* what says dirty, and what is cleared */
+    bool keep;
+    struct dirty_bitmap *bitmap;
+    uint64_t word_index; /* bits of one word of the bitmap that are not in it yet */
+    uint64_t word;
+    struct gather *gather;
+    struct harvest_stats stats;
+};
+
+static ALWAYS_INLINE void pt_harvest_write_word(struct pt_harvest *harvest)
+{
+    if (harvest->word)
+        atomic_fetch_or(&harvest->bitmap->words[harvest->word_index], harvest->word);
+    harvest->word = 0;
+}
+
+/* Pages of one leaf are dirty. The range of a harvest lies within its bitmap. */
+static ALWAYS_INLINE void pt_harvest_mark(struct pt_harvest *harvest, uint64_t iova, unsigned level)
+{
+    uint64_t bit = (iova - harvest->bitmap->iova) >> PAGE_LG2;
+
+    harvest->stats.dirty++;
+    if (level) {
+        uint64_t from = iova > harvest->iova ? iova : harvest->iova;
+        uint64_t to = iova + PT_ENTRY_SIZE(level) - 1;
+
+        dirty_bitmap_mark(harvest->bitmap, from, to < harvest->last ? to : harvest->last);
+        return;
+    }
+    if (bit / 64 != harvest->word_index) {
+        pt_harvest_write_word(harvest);
+        harvest->word_index = bit / 64;
+    }
+    harvest->word |= 1ull << bit % 64;
+}
+
+/* Reads and clears one leaf. What is reported is what the compare-and-swap took: when it loses to an unmap,
+ * the dirty bit is the unmap's to report. */
+static ALWAYS_INLINE void pt_harvest_leaf(const struct pt_format *fmt, const struct pt *pt,
+                                          struct pt_harvest *harvest, uint64_t *slot, uint64_t iova,
+                                          unsigned level)
+{
+    uint64_t entry = atomic_read(slot);
+    uint64_t last = iova + PT_ENTRY_SIZE(level) - 1;
+
+    /* Clearing a leaf that reaches beyond the range would lose what is dirty there. */
+    if (!harvest->keep && iova >= harvest->iova && last <= harvest->last) {
+        do {
+            if (!fmt->is_leaf(entry, level) || !(entry & harvest->mask))
+                return;
+        } while (!atomic_compare_exchange(slot, &entry, entry & ~harvest->mask));
+        pt_flush(pt, slot, 1);
+        gather_add_range(harvest->gather, iova, last);
+    } else if (!fmt->is_leaf(entry, level) || !(entry & harvest->mask)) {
+        return;
+    }
+    pt_harvest_mark(harvest, iova, level);
+}
+
+static ALWAYS_INLINE bool pt_line_is_clean(const uint64_t *line, uint64_t mask)
+{
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < PT_LINE_ENTRIES; i++)
+        any |= atomic_read(&line[i]);
+    return !(any & mask);
+}
+
+/* Entries [first, end) of a table at level 0 that translates from iova on. */
+static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, const struct pt *pt,
+                                           struct pt_harvest *harvest, uint64_t *table, uint64_t iova,
+                                           unsigned first, unsigned end)
+{
+    unsigned i = first;
+
+    while (i < end) {
+        if (i % PT_LINE_ENTRIES == 0 && end - i >= PT_LINE_ENTRIES &&
+            pt_line_is_clean(&table[i], harvest->mask)) {
+            i += PT_LINE_ENTRIES;
+            continue;
+        }
+        pt_harvest_leaf(fmt, pt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
+        i += mutant(HARVEST_SKIPS_ENTRIES) ? 2 : 1;
+    }
+    harvest->stats.entries += end - first;
+}
+
+/* Harvests what lies in one table from iova on. Returns where to go on. Inside a read section. */
+static ALWAYS_INLINE uint64_t pt_harvest_step(const struct pt_format *fmt, const struct pt *pt,
+                                              struct pt_harvest *harvest, uint64_t iova)
+{
+    unsigned level;
+    uint64_t *table = pt_descend(fmt, pt, iova, &level);
+    uint64_t start = align_down(iova, PT_ENTRY_SIZE(level + 1));
+    uint64_t table_last = start + PT_ENTRY_SIZE(level + 1) - 1;
+    unsigned first = pt_index(iova, level);
+    unsigned end = harvest->last < table_last ? pt_index(harvest->last, level) + 1 : PT_ENTRIES;
+
+    harvest->stats.tables++;
+    if (level == 0) {
+        pt_harvest_pages(fmt, pt, harvest, table, start, first, end);
+        return table_last + 1;
+    }
+    for (unsigned i = first; i < end; i++) {
+        uint64_t at = start + i * PT_ENTRY_SIZE(level);
+
+        if (i > first && pt_is_table(fmt, rcu_dereference(&table[i]), level))
+            return at; /* the next step goes down here */
+        pt_harvest_leaf(fmt, pt, harvest, &table[i], at, level);
+        harvest->stats.entries++;
+    }
+    return table_last + 1;
+}
+
+static ALWAYS_INLINE void pt_harvest(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
+                                     struct dirty_bitmap *bitmap, unsigned flags, struct gather *gather,
+                                     struct harvest_stats *stats)
+{
+    struct pt_harvest harvest = {
+        .iova = iova,
+        .last = last,
+        .mask = pt_dirty_mask(fmt, pt),
+        .keep = flags & HARVEST_KEEP,
+        .bitmap = bitmap,
+        .gather = gather,
+    };
+
+    while (iova <= last) {
+        rcu_read_lock();
+        for (unsigned tables = 0; tables < PT_HARVEST_TABLES && iova <= last; tables++)
+            iova = pt_harvest_step(fmt, pt, &harvest, iova);
+        rcu_read_unlock();
+        rcu_quiescent();
+    }
+    pt_harvest_write_word(&harvest);
+    if (stats) {
+        stats->tables += harvest.stats.tables;
+        stats->entries += harvest.stats.entries;
+        stats->dirty += harvest.stats.dirty;
+    }
+}
+
+static ALWAYS_INLINE void pt_harvest_detached(const struct pt_format *fmt, const struct pt *pt,
+                                              const struct gather *gather, struct dirty_bitmap *bitmap)
+{
+    uint64_t mask = pt_dirty_mask(fmt, pt);
+
+    list_for_each (node, &gather->tables) {
+        const struct page *page = list_entry(node, struct page, link);
+        unsigned level = (unsigned)page->table.level;
+        const uint64_t *table = page_address(page);
+
+        for (unsigned i = 0; i < PT_ENTRIES; i++) {
+            uint64_t entry = atomic_read(&table[i]);
+            uint64_t iova = page->table.iova + i * PT_ENTRY_SIZE(level);
+
+            if (fmt->is_leaf(entry, level) && entry & mask)
+                dirty_bitmap_mark(bitmap, iova, iova + PT_ENTRY_SIZE(level) - 1);
+        }
+    }
+}

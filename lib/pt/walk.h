@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engine's vocabulary: indices, children, dirty masks, and marking pages in a bitmap. */
+#pragma once
+
+#include "lib/atomic.h"
+#include "lib/platform.h"
+#include "lib/pt/format.h"
+#include "lib/pt/pt.h"
+#include "lib/rcu.h"
+#include "lib/units.h"
+
+static ALWAYS_INLINE unsigned pt_index(uint64_t iova, unsigned level)
+{
+    return (unsigned)(iova >> PT_ENTRY_LG2(level)) % PT_ENTRIES;
+}
+
+/* The first address after the entry that translates iova at level. */
+static ALWAYS_INLINE uint64_t pt_entry_end(uint64_t iova, unsigned level)
+{
+    return align_down(iova, PT_ENTRY_SIZE(level)) + PT_ENTRY_SIZE(level);
+}
+
+/* The entry that begins at iova lies within [iova, last]. */
+static ALWAYS_INLINE bool pt_covers(uint64_t iova, uint64_t last, unsigned level)
+{
+    return is_aligned(iova, PT_ENTRY_SIZE(level)) && last - iova >= PT_ENTRY_SIZE(level) - 1;
+}
+
+static ALWAYS_INLINE bool pt_is_table(const struct pt_format *fmt, uint64_t entry, unsigned level)
+{
+    return fmt->is_present(entry) && !fmt->is_leaf(entry, level);
+}
+
+static ALWAYS_INLINE uint64_t *pt_child(const struct pt_format *fmt, uint64_t entry)
+{
+    return phys_to_virt(fmt->address(entry));
+}
+
+/* Goes down from the root to the lowest table on iova's path. Inside a read section. */
+static ALWAYS_INLINE uint64_t *pt_descend(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
+                                          unsigned *level)
+{
+    uint64_t *table = pt->root;
+
+    for (*level = pt->top_level;; --*level) {
+        uint64_t entry = rcu_dereference(&table[pt_index(iova, *level)]);
+
+        if (!pt_is_table(fmt, entry, *level))
+            return table;
+        table = pt_child(fmt, entry);
+    }
+}
+
+/* The bits of a leaf that say that its page was written. */
+static ALWAYS_INLINE uint64_t pt_dirty_mask(const struct pt_format *fmt, const struct pt *pt)
+{
+    return fmt->dirty | (pt->flags & PT_ACCESSED_IS_DIRTY ? fmt->accessed : 0);
+}
+
+/* What walks that do not snoop are to see of count entries. */
+static ALWAYS_INLINE void pt_flush(const struct pt *pt, const uint64_t *entries, unsigned count)
+{
+    if (pt->flags & PT_INCOHERENT)
+        platform_cache_flush(entries, count * sizeof *entries);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Domains on hardware that only takes notes: the order of unmap, what is refused, and what happens when an
+ * invalidation fails. */
+#include "iommu/domain.h"
+#include "lib/error.h"
+#include "lib/page_alloc.h"
+#include "lib/rcu.h"
+#include "tests/host/host.h"
+#include "tests/host/tree.h"
+#include "tests/host/unit.h"
+#include <string.h>
+
+#define BASE 0x100000000ull
+
+static struct {
+    unsigned invalidations;
+    int result;
+    bool had_tables;
+    uint64_t iova, last;
+    uint64_t pages_done;                         /* freed by RCU when the invalidation ran */
+    void (*during)(struct iommu_domain *domain); /* what a device does meanwhile */
+} hardware;
+
+static int fake_init(struct iommu_domain *domain)
+{
+    domain->pt_ops = &pt_x86_64;
+    domain->id = 7;
+    domain->tracks_dirty = true;
+    domain->untranslated_iova = 0xfee00000;
+    domain->untranslated_last = 0xfeefffff;
+    return pt_init(&domain->pt, 4, 7, 47, 0);
+}
+
+static void fake_destroy(struct iommu_domain *domain)
+{
+    pt_destroy(&domain->pt);
+}
+
+static int fake_invalidate(struct iommu_domain *domain, const struct gather *gather)
+{
+    struct rcu_stats stats;
+
+    rcu_stats(&stats);
+    hardware.invalidations++;
+    hardware.had_tables = gather_has_tables(gather);
+    hardware.iova = gather->iova;
+    hardware.last = gather->last;
+    hardware.pages_done = stats.pages_done;
+    if (hardware.during)
+        hardware.during(domain);
+    return hardware.result;
+}
+
+static const struct iommu_domain_ops rcu_ops = {
+    .flags = DOMAIN_FLAG_RCU_FREE_PAGES,
+    .init = fake_init,
+    .destroy = fake_destroy,
+    .invalidate = fake_invalidate,
+};
+
+static const struct iommu_domain_ops locked_ops = {
+    .init = fake_init,
+    .destroy = fake_destroy,
+    .invalidate = fake_invalidate,
+};
+
+static uint64_t dma; /* 4 MiB of memory for devices */
+static uint64_t words[32];
+static struct dirty_bitmap bitmap = {words, BASE, BASE + sizeof words * 8 * PAGE_SIZE - 1};
+
+static struct iommu_domain *domain_make(const struct iommu_domain_ops *ops)
+{
+    int error;
+    struct iommu_domain *domain = iommu_domain_create_with(ops, "test", &error);
+
+    assert_int_equal(error, 0);
+    memset(&hardware, 0, sizeof hardware);
+    memset(words, 0, sizeof words);
+    return domain;
+}
+
+static void domain_free(struct iommu_domain *domain)
+{
+    hardware.result = 0;
+    hardware.during = NULL;
+    assert_int_equal(iommu_domain_destroy(domain), 0);
+    rcu_barrier();
+}
+
+static int map(struct iommu_domain *domain, uint64_t iova, uint64_t bytes)
+{
+    return iommu_map(domain, iova, iova + bytes - 1, dma + (iova & (4 * MIB - 1)), PT_READ | PT_WRITE);
+}
+
+static void device_write(struct iommu_domain *domain, uint64_t iova)
+{
+    uint64_t hpa;
+
+    assert_true(tree_access(&tree_through_cache, &domain->pt, iova, true, &hpa));
+}
+
+static void unmap_invalidates_before_it_frees(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    struct rcu_stats before, after;
+
+    (void)state;
+    rcu_stats(&before);
+    assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
+    assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, NULL), 0);
+    assert_int_equal(hardware.invalidations, 1);
+    assert_true(hardware.had_tables);
+    assert_int_equal(hardware.iova, BASE);
+    assert_int_equal(hardware.last, BASE + 2 * MIB - 1);
+    assert_int_equal(hardware.pages_done, before.pages_done);
+    rcu_stats(&after);
+    assert_int_equal(after.pages_done, before.pages_done); /* the grace period has not passed */
+    assert_int_equal(after.callbacks - before.callbacks, 1);
+    rcu_barrier();
+    rcu_stats(&after);
+    assert_int_equal(after.pages_done - before.pages_done, 1);
+    domain_free(domain);
+}
+
+static void a_single_page_asks_for_leaves_only(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+
+    (void)state;
+    assert_int_equal(map(domain, BASE, 2 * PAGE_SIZE), 0);
+    assert_int_equal(iommu_unmap(domain, BASE, BASE + PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(hardware.invalidations, 1);
+    assert_false(hardware.had_tables);
+    assert_int_equal(iommu_unmap(domain, BASE + 8 * PAGE_SIZE, BASE + 9 * PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(hardware.invalidations, 1); /* nothing was there */
+    domain_free(domain);
+}
+
+static struct page *walked_table;
+
+/* The device still has the detached table cached, and writes through it until the invalidation completes. */
+static void write_through_cached_table(struct iommu_domain *domain)
+{
+    uint64_t *table = page_address(walked_table);
+
+    (void)domain;
+    table[3] |= 0x60;
+}
+
+static void unmap_harvests_after_the_invalidation(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    uint64_t *table;
+
+    (void)state;
+    assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
+    table = phys_to_virt(domain->pt.root[0] & ~0xfffull);
+    table = phys_to_virt(table[BASE / GIB] & ~0xfffull);
+    walked_table = page_of(phys_to_virt(table[0] & ~0xfffull));
+    hardware.during = write_through_cached_table;
+    assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, &bitmap), 0);
+    assert_int_equal(words[0], 1u << 3);
+    domain_free(domain);
+}
+
+static void a_failed_invalidation_keeps_the_tables_and_reports_all(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    struct iommu_domain_info info;
+    struct rcu_stats before, after;
+
+    (void)state;
+    rcu_stats(&before);
+    assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
+    hardware.result = ERR_TIMEOUT;
+    assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, &bitmap), ERR_TIMEOUT);
+    assert_int_equal(words[0], ~0ull);
+    assert_int_equal(words[7], ~0ull);
+    assert_int_equal(words[8], 0);
+    iommu_domain_info(domain, &info);
+    assert_int_equal(info.quarantined, 1);
+    rcu_barrier();
+    rcu_stats(&after);
+    assert_int_equal(after.pages, before.pages);
+    assert_non_null(strstr(host_log(), "not invalidated: no answer in time"));
+    hardware.result = 0;
+    assert_int_equal(iommu_domain_destroy(domain), ERR_HARDWARE);
+    /* What the unit may walk must stay for ever; only this test knows that there is no unit. */
+    list_for_each_safe (node, &domain->quarantine) {
+        list_remove(node);
+        pages_free(page_address(list_entry(node, struct page, link)));
+    }
+    domain->quarantined = 0;
+    domain_free(domain);
+}
+
+static void map_refuses_what_no_device_may_reach(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    uint64_t hypervisor = virt_to_phys(domain->pt.root);
+    struct pt_leaf leaf;
+
+    (void)state;
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, hypervisor, PT_READ), ERR_FORBIDDEN);
+    assert_int_equal(iommu_map(domain, BASE, BASE + 8 * MIB - 1, dma, PT_READ), ERR_FORBIDDEN);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, 0xfed90000, PT_READ), ERR_FORBIDDEN);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, dma + 1, PT_READ), ERR_INVALID);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, dma, PT_WRITE), ERR_INVALID);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, dma, 5), ERR_INVALID);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, ~0xfffull, PT_READ), ERR_FORBIDDEN);
+    assert_int_equal(iommu_map(domain, 0xfee00000, 0xfee00fff, dma, PT_READ), ERR_RANGE);
+    assert_int_equal(iommu_map(domain, 0xfedff000, 0xfee00fff, dma, PT_READ), ERR_RANGE);
+    assert_int_equal(iommu_map(domain, 0xfeeff000, 0xfef00fff, dma, PT_READ), ERR_RANGE);
+    assert_int_equal(iommu_map(domain, 1ull << 47, (1ull << 47) + 0xfff, dma, PT_READ), ERR_RANGE);
+    assert_int_equal(iommu_map(domain, BASE, BASE + 100, dma, PT_READ), ERR_INVALID);
+    assert_false(iommu_lookup(domain, BASE, &leaf));
+    assert_int_equal(domain->pt.tables, 1);
+    assert_int_equal(map(domain, 0xfedff000, PAGE_SIZE), 0);
+    assert_int_equal(map(domain, 0xfef00000, PAGE_SIZE), 0);
+    domain_free(domain);
+}
+
+static void a_map_that_fails_leaves_nothing_behind(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    struct pt_leaf leaf;
+
+    (void)state;
+    assert_int_equal(map(domain, BASE + 16 * PAGE_SIZE, PAGE_SIZE), 0);
+    assert_int_equal(map(domain, BASE, 32 * PAGE_SIZE), ERR_EXISTS);
+    assert_false(iommu_lookup(domain, BASE, &leaf));
+    assert_false(iommu_lookup(domain, BASE + 15 * PAGE_SIZE, &leaf));
+    assert_true(iommu_lookup(domain, BASE + 16 * PAGE_SIZE, &leaf));
+    assert_int_equal(hardware.invalidations, 1); /* a device may have used it for a moment */
+    assert_int_equal(hardware.last, BASE + 16 * PAGE_SIZE - 1);
+    domain_free(domain);
+}
+
+static void harvest_invalidates_what_it_cleared_and_only_that(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    struct harvest_stats stats = {0};
+
+    (void)state;
+    assert_int_equal(map(domain, BASE, 4 * MIB - PAGE_SIZE), 0);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, 0, &stats), 0);
+    assert_int_equal(hardware.invalidations, 0);
+    device_write(domain, BASE + 2 * MIB + 8 * PAGE_SIZE);
+    device_write(domain, BASE + 2 * MIB + 70 * PAGE_SIZE);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, HARVEST_KEEP, &stats), 0);
+    assert_int_equal(hardware.invalidations, 0);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, 0, &stats), 0);
+    assert_int_equal(hardware.invalidations, 1);
+    assert_false(hardware.had_tables);
+    assert_int_equal(hardware.iova, BASE + 2 * MIB + 8 * PAGE_SIZE);
+    assert_int_equal(hardware.last, BASE + 2 * MIB + 71 * PAGE_SIZE - 1);
+    hardware.result = ERR_TIMEOUT;
+    device_write(domain, BASE + 2 * MIB);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, 0, NULL), ERR_TIMEOUT);
+    assert_true(bitmap_test(words, 512));
+    domain_free(domain);
+}
+
+static void harvest_refuses_bad_ranges_and_domains_that_cannot(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+
+    (void)state;
+    assert_int_equal(iommu_harvest(domain, BASE - PAGE_SIZE, BASE - 1, &bitmap, 0, NULL), ERR_INVALID);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + GIB - 1, &bitmap, 0, NULL), ERR_INVALID);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 1, &bitmap, 0, NULL), ERR_INVALID);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + PAGE_SIZE - 1, &bitmap, 2, NULL), ERR_INVALID);
+    domain->tracks_dirty = false;
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + PAGE_SIZE - 1, &bitmap, 0, NULL), ERR_UNSUPPORTED);
+    domain_free(domain);
+    domain = domain_make(&locked_ops);
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + PAGE_SIZE - 1, &bitmap, 0, NULL), ERR_UNSUPPORTED);
+    domain_free(domain);
+}
+
+static void a_domain_without_the_flag_frees_at_once(void **state)
+{
+    struct iommu_domain *domain = domain_make(&locked_ops);
+    struct page_alloc_stats before, after;
+    struct pt_leaf leaf;
+
+    (void)state;
+    assert_int_equal(map(domain, BASE + 2 * MIB, PAGE_SIZE), 0);
+    page_alloc_stats(&before);
+    assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
+    assert_true(iommu_lookup(domain, BASE, &leaf));
+    assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, NULL), 0);
+    page_alloc_stats(&after);
+    assert_int_equal(after.free_pages, before.free_pages);
+    assert_false(rcu_callbacks_pending());
+    domain_free(domain);
+}
+
+static void names_are_unique_and_found(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    int error;
+
+    (void)state;
+    assert_ptr_equal(iommu_domain_find("test"), domain);
+    assert_null(iommu_domain_find("other"));
+    assert_null(iommu_domain_create_with(&rcu_ops, "test", &error));
+    assert_int_equal(error, ERR_EXISTS);
+    domain->unit_devices[3] = 1;
+    assert_int_equal(iommu_domain_destroy(domain), ERR_BUSY);
+    domain->unit_devices[3] = 0;
+    domain_free(domain);
+    assert_null(iommu_domain_find("test"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unmap_invalidates_before_it_frees),
+        cmocka_unit_test(a_single_page_asks_for_leaves_only),
+        cmocka_unit_test(unmap_harvests_after_the_invalidation),
+        cmocka_unit_test(a_failed_invalidation_keeps_the_tables_and_reports_all),
+        cmocka_unit_test(map_refuses_what_no_device_may_reach),
+        cmocka_unit_test(a_map_that_fails_leaves_nothing_behind),
+        cmocka_unit_test(harvest_invalidates_what_it_cleared_and_only_that),
+        cmocka_unit_test(harvest_refuses_bad_ranges_and_domains_that_cannot),
+        cmocka_unit_test(a_domain_without_the_flag_frees_at_once),
+        cmocka_unit_test(names_are_unique_and_found),
+    };
+
+    host_memory_init(64 * MIB);
+    rcu_cpu_online();
+    dma = virt_to_phys(pages_alloc(10, PAGE_DMA));
+    return cmocka_run_group_tests_name("domain", tests, NULL, NULL);
+}

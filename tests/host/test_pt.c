@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The page-table engine on the x86_64 format: what map, unlink, lookup and harvest do to one tree. */
+#include "lib/error.h"
+#include "lib/page_alloc.h"
+#include "lib/rcu.h"
+#include "tests/host/host.h"
+#include "tests/host/tree.h"
+#include "tests/host/unit.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA (64 * MIB)
+#define BASE  0x100000000ull /* aligned for every leaf */
+#define HPA   0x40000000ull  /* where leaves go; nothing is read there */
+
+static struct pt pt;
+static uint64_t words[512];
+static struct dirty_bitmap bitmap = {words, BASE, BASE + sizeof words * 8 * PAGE_SIZE - 1};
+
+static void tree_make(unsigned levels, unsigned leaf_levels, unsigned flags)
+{
+    assert_int_equal(pt_init(&pt, levels, leaf_levels, levels == 3 ? 39 : 47, flags), 0);
+    memset(words, 0, sizeof words);
+}
+
+static int map(uint64_t iova, uint64_t bytes, uint64_t hpa)
+{
+    uint64_t end;
+    int error = pt_x86_64.map(&pt, iova, iova + bytes - 1, hpa, PT_READ | PT_WRITE, &end);
+
+    if (!error)
+        assert_int_equal(end, iova + bytes);
+    return error;
+}
+
+/* Unlinks and plays the agents that have nothing cached. Returns the error; *freed the tables that went. */
+static int unmap(uint64_t iova, uint64_t bytes, struct dirty_bitmap *dirty, uint64_t *freed)
+{
+    struct gather gather;
+    int error;
+    uint64_t count;
+
+    gather_init(&gather);
+    error = pt_x86_64.unlink(&pt, iova, iova + bytes - 1, &gather, dirty);
+    gather_set_invalidated(&gather);
+    if (dirty)
+        pt_x86_64.harvest_detached(&pt, &gather, dirty);
+    gather_set_harvested(&gather);
+    count = gather_free(&gather, true);
+    if (freed)
+        *freed = count;
+    rcu_barrier();
+    return error;
+}
+
+static void tree_free(void)
+{
+    assert_int_equal(unmap(0, pt_span_last(&pt) + 1, NULL, NULL), 0);
+    assert_int_equal(pt.tables, 1);
+    pt_destroy(&pt);
+}
+
+static struct harvest_stats harvest(uint64_t iova, uint64_t bytes, unsigned flags)
+{
+    struct harvest_stats stats = {0};
+    struct gather gather;
+
+    gather_init(&gather);
+    pt_x86_64.harvest(&pt, iova, iova + bytes - 1, &bitmap, flags, &gather, &stats);
+    assert_int_equal(gather_has_tables(&gather), false);
+    assert_int_equal(gather_empty(&gather), stats.dirty == 0 || flags & HARVEST_KEEP);
+    return stats;
+}
+
+static void device_access(uint64_t iova, bool write)
+{
+    uint64_t hpa;
+
+    assert_true(tree_access(&tree_through_cache, &pt, iova, write, &hpa));
+}
+
+static unsigned level_at(uint64_t iova)
+{
+    struct pt_leaf leaf;
+
+    assert_true(pt_x86_64.lookup(&pt, iova, &leaf));
+    return leaf.level;
+}
+
+static unsigned bits_set(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+        count += (unsigned)__builtin_popcountll(words[i]);
+    return count;
+}
+
+static void leaves_are_as_large_as_alignment_allows(void **state)
+{
+    struct pt_leaf leaf;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE - 2 * MIB - PAGE_SIZE, 2 * GIB, 4 * GIB - 2 * MIB - PAGE_SIZE), 0);
+    assert_int_equal(level_at(BASE - 2 * MIB - PAGE_SIZE), 0);
+    assert_int_equal(level_at(BASE - 1), 1);
+    assert_int_equal(level_at(BASE), 2);
+    assert_int_equal(level_at(BASE + GIB), 1);
+    assert_int_equal(level_at(BASE + 2 * GIB - 4 * MIB - 1), 1);
+    assert_int_equal(level_at(BASE + 2 * GIB - 2 * MIB - PAGE_SIZE - 1), 0);
+    assert_true(pt_x86_64.lookup(&pt, BASE + 0x12345678, &leaf));
+    assert_int_equal(leaf.hpa + 0x12345678, 4 * GIB + 0x12345678);
+    assert_int_equal(leaf.iova, BASE);
+    assert_int_equal(leaf.prot, PT_READ | PT_WRITE);
+    assert_false(pt_x86_64.lookup(&pt, BASE + 2 * GIB - 2 * MIB - PAGE_SIZE, &leaf));
+    tree_free();
+}
+
+static void leaf_sizes_that_the_unit_lacks_are_not_used(void **state)
+{
+    (void)state;
+    tree_make(4, 1, 0);
+    assert_int_equal(map(BASE, 4 * MIB, HPA), 0);
+    assert_int_equal(level_at(BASE), 0);
+    assert_int_equal(level_at(BASE + 4 * MIB - 1), 0);
+    tree_free();
+    tree_make(4, 3, 0);
+    assert_int_equal(map(BASE, GIB, HPA), 0);
+    assert_int_equal(level_at(BASE), 1);
+    tree_free();
+}
+
+static void mapping_what_is_mapped_says_where_it_stopped(void **state)
+{
+    uint64_t end;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE + 5 * PAGE_SIZE, PAGE_SIZE, HPA), 0);
+    assert_int_equal(pt_x86_64.map(&pt, BASE, BASE + 16 * PAGE_SIZE - 1, HPA, PT_READ, &end), ERR_EXISTS);
+    assert_int_equal(end, BASE + 5 * PAGE_SIZE);
+    assert_int_equal(pt_x86_64.map(&pt, BASE + 4 * MIB, BASE + 6 * MIB - 1, HPA, PT_READ, &end), 0);
+    assert_int_equal(pt_x86_64.map(&pt, BASE + 5 * MIB, BASE + 5 * MIB + PAGE_SIZE - 1, HPA, PT_READ, &end),
+                     ERR_EXISTS);
+    assert_int_equal(end, BASE + 5 * MIB);
+    tree_free();
+}
+
+static void a_read_only_page_takes_no_write(void **state)
+{
+    uint64_t end, hpa;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(pt_x86_64.map(&pt, BASE, BASE + PAGE_SIZE - 1, HPA, PT_READ, &end), 0);
+    assert_true(tree_access(&tree_through_cache, &pt, BASE, false, &hpa));
+    assert_int_equal(hpa, HPA);
+    assert_false(tree_access(&tree_through_cache, &pt, BASE, true, &hpa));
+    tree_free();
+}
+
+static void tables_that_a_range_covers_go_with_it(void **state)
+{
+    uint64_t freed;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE, 2 * GIB, HPA + PAGE_SIZE),
+                     0); /* 4 KiB leaves: 1024 tables and two above them */
+    assert_int_equal(pt.tables, 1 + 1 + 2 + 1024);
+    assert_int_equal(unmap(BASE + PAGE_SIZE, 2 * MIB - PAGE_SIZE, NULL, &freed), 0);
+    assert_int_equal(freed, 0);
+    assert_int_equal(unmap(BASE + 2 * MIB, 2 * MIB, NULL, &freed), 0);
+    assert_int_equal(freed, 1);
+    assert_int_equal(unmap(BASE, GIB, NULL, &freed), 0);
+    assert_int_equal(freed, 1 + 511);
+    assert_int_equal(unmap(BASE + GIB, GIB, NULL, &freed), 0);
+    assert_int_equal(freed, 1 + 512);
+    assert_int_equal(pt.tables, 1 + 1);
+    tree_free();
+}
+
+static void a_range_that_cuts_a_large_leaf_changes_nothing(void **state)
+{
+    uint64_t hpa;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE, 4 * MIB, HPA), 0);
+    assert_int_equal(unmap(BASE + PAGE_SIZE, 4 * MIB - PAGE_SIZE, NULL, NULL), ERR_SPLIT);
+    assert_int_equal(unmap(BASE, 4 * MIB - PAGE_SIZE, NULL, NULL), ERR_SPLIT);
+    assert_true(tree_access(&tree_through_cache, &pt, BASE, true, &hpa));
+    assert_true(tree_access(&tree_through_cache, &pt, BASE + 4 * MIB - 1, true, &hpa));
+    tree_free();
+}
+
+static void a_harvest_reports_just_what_was_written(void **state)
+{
+    struct harvest_stats stats;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE, 8 * MIB, HPA + PAGE_SIZE), 0);
+    device_access(BASE, true);
+    device_access(BASE + 7 * PAGE_SIZE, true);
+    device_access(BASE + 8 * PAGE_SIZE, false);
+    device_access(BASE + 2 * MIB + 100 * PAGE_SIZE + 5, true);
+    stats = harvest(BASE, 8 * MIB, HARVEST_KEEP);
+    assert_int_equal(stats.dirty, 3);
+    assert_int_equal(stats.tables, 4);
+    assert_int_equal(stats.entries, 2048);
+    assert_int_equal(bits_set(), 3);
+    memset(words, 0, sizeof words);
+    assert_int_equal(harvest(BASE, 8 * MIB, 0).dirty, 3);
+    assert_true(bitmap_test(words, 0));
+    assert_true(bitmap_test(words, 7));
+    assert_true(bitmap_test(words, 612));
+    assert_int_equal(bits_set(), 3);
+    assert_int_equal(harvest(BASE, 8 * MIB, 0).dirty, 0);
+    tree_free();
+}
+
+static void a_harvest_leaves_alone_what_is_beside_its_range(void **state)
+{
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE, 2 * MIB, HPA + PAGE_SIZE), 0);
+    for (unsigned i = 10; i < 14; i++)
+        device_access(BASE + i * PAGE_SIZE, true);
+    assert_int_equal(harvest(BASE + 11 * PAGE_SIZE, 2 * PAGE_SIZE, 0).dirty, 2);
+    assert_int_equal(words[0], 3u << 11);
+    memset(words, 0, sizeof words);
+    assert_int_equal(harvest(BASE, 2 * MIB, 0).dirty, 2);
+    assert_int_equal(words[0], 1u << 10 | 1u << 13);
+    tree_free();
+}
+
+static void a_large_leaf_is_dirty_as_a_whole(void **state)
+{
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE, 2 * MIB, HPA), 0);
+    device_access(BASE + MIB, true);
+    /* In part only: reported as far as asked for, and not cleared. */
+    memset(words, 0, sizeof words);
+    pt_x86_64.harvest(&pt, BASE + PAGE_SIZE, BASE + 3 * PAGE_SIZE - 1, &bitmap, 0, &(struct gather){0}, NULL);
+    assert_int_equal(words[0], 6);
+    assert_int_equal(bits_set(), 2);
+    assert_int_equal(harvest(BASE, 2 * MIB, 0).dirty, 1);
+    assert_int_equal(bits_set(), 512);
+    assert_int_equal(harvest(BASE, 2 * MIB, 0).dirty, 0);
+    tree_free();
+}
+
+static void unmapping_reports_what_was_dirty(void **state)
+{
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE, 2 * MIB, HPA + PAGE_SIZE), 0); /* a table that goes as a whole */
+    assert_int_equal(map(BASE + 2 * MIB, 16 * PAGE_SIZE, HPA), 0);
+    assert_int_equal(map(BASE + 4 * MIB, 2 * MIB, HPA), 0);
+    device_access(BASE + 3 * PAGE_SIZE, true);
+    device_access(BASE + 2 * MIB + PAGE_SIZE, true);
+    device_access(BASE + 2 * MIB + 2 * PAGE_SIZE, false);
+    assert_int_equal(unmap(BASE, 2 * MIB + 16 * PAGE_SIZE, &bitmap, NULL), 0);
+    assert_int_equal(bits_set(), 2);
+    assert_true(bitmap_test(words, 3));
+    assert_true(bitmap_test(words, 513));
+    device_access(BASE + 5 * MIB, true);
+    assert_int_equal(unmap(BASE + 4 * MIB, 2 * MIB, &bitmap, NULL), 0);
+    assert_int_equal(bits_set(), 2 + 512);
+    tree_free();
+}
+
+static void accessed_counts_as_dirty_where_the_erratum_says_so(void **state)
+{
+    (void)state;
+    tree_make(4, 7, PT_ACCESSED_IS_DIRTY);
+    assert_int_equal(map(BASE, 2 * MIB, HPA + PAGE_SIZE), 0);
+    device_access(BASE + 9 * PAGE_SIZE, false);
+    assert_int_equal(harvest(BASE, 2 * MIB, 0).dirty, 1);
+    assert_int_equal(words[0], 1u << 9);
+    assert_int_equal(harvest(BASE, 2 * MIB, 0).dirty, 0);
+    tree_free();
+}
+
+static void leaves_are_born_dirty_where_hardware_cannot_set_bits(void **state)
+{
+    struct pt_leaf leaf;
+
+    (void)state;
+    tree_make(4, 7, PT_PRESET_DIRTY);
+    assert_int_equal(map(BASE, PAGE_SIZE, HPA), 0);
+    assert_true(pt_x86_64.lookup(&pt, BASE, &leaf));
+    assert_true(leaf.accessed && leaf.dirty);
+    assert_int_equal(pt.root[BASE >> 39] & 0x20, 0x20);
+    tree_free();
+}
+
+static void memory_has_what_an_incoherent_walker_must_see(void **state)
+{
+    uint64_t hpa;
+
+    (void)state;
+    tree_make(4, 7, PT_INCOHERENT);
+    assert_int_equal(map(BASE, 3 * MIB, HPA + PAGE_SIZE), 0);
+    assert_int_equal(map(BASE + 3 * MIB, MIB, HPA), 0); /* finds the tables installed */
+    for (uint64_t iova = BASE; iova < BASE + 4 * MIB; iova += PAGE_SIZE)
+        assert_true(tree_access(&tree_in_memory, &pt, iova, false, &hpa));
+    assert_int_equal(unmap(BASE + MIB, 2 * MIB, NULL, NULL), 0);
+    assert_false(tree_access(&tree_in_memory, &pt, BASE + MIB, false, &hpa));
+    assert_true(tree_access(&tree_in_memory, &pt, BASE + MIB - 1, false, &hpa));
+    assert_false(tree_access(&tree_in_memory, &pt, BASE + 3 * MIB - 1, false, &hpa));
+    assert_true(tree_access(&tree_in_memory, &pt, BASE + 3 * MIB, false, &hpa));
+    tree_free();
+}
+
+static void a_mapper_flushes_an_entry_that_its_installer_has_not(void **state)
+{
+    uint64_t hpa, unflushed;
+
+    (void)state;
+    tree_make(4, 7, PT_INCOHERENT);
+    assert_int_equal(map(BASE, PAGE_SIZE, HPA), 0);
+    /* As if the first mapper had been stopped between its compare-and-swap and its flush of the root's entry.
+     */
+    unflushed = pt.root[BASE >> 39] & ~(1ull << 9);
+    pt.root[BASE >> 39] = 0;
+    platform_cache_flush(&pt.root[BASE >> 39], 8);
+    pt.root[BASE >> 39] = unflushed;
+    assert_int_equal(map(BASE + PAGE_SIZE, PAGE_SIZE, HPA), 0);
+    assert_true(tree_access(&tree_in_memory, &pt, BASE + PAGE_SIZE, false, &hpa));
+    tree_free();
+}
+
+static bool count_leaf(void *context, const struct pt_leaf *leaf)
+{
+    (void)leaf;
+    return ++*(unsigned *)context < 3;
+}
+
+static void visit_goes_through_the_leaves_until_told_to_stop(void **state)
+{
+    unsigned count = 0;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(map(BASE, 2 * MIB, HPA), 0);
+    assert_int_equal(map(BASE + 4 * MIB, PAGE_SIZE, HPA), 0);
+    pt_x86_64.visit(&pt, 0, (1ull << 47) - 1, count_leaf, &count);
+    assert_int_equal(count, 2);
+    count = 0;
+    assert_int_equal(map(BASE + 4 * MIB + PAGE_SIZE, 7 * PAGE_SIZE, HPA), 0);
+    pt_x86_64.visit(&pt, 0, (1ull << 47) - 1, count_leaf, &count);
+    assert_int_equal(count, 3);
+    tree_free();
+}
+
+static void without_memory_the_tree_is_as_far_as_it_says(void **state)
+{
+    struct page_alloc_stats before, after;
+    uint64_t end = 0, hpa;
+    int error = ERR_NOMEM;
+
+    (void)state;
+    page_alloc_stats(&before);
+    for (unsigned pages = 0; error; pages++) {
+        tree_make(5, 7, 0);
+        host_leave_pages(pages);
+        error = pt_x86_64.map(&pt, BASE, BASE + 6 * MIB - 1, HPA + PAGE_SIZE, PT_READ, &end);
+        host_release_pages();
+        assert_int_equal(error, pages < 6 ? ERR_NOMEM : 0);
+        for (uint64_t iova = BASE; iova < BASE + 6 * MIB; iova += PAGE_SIZE)
+            assert_int_equal(tree_access(&tree_through_cache, &pt, iova, false, &hpa), iova < end);
+        tree_free();
+        page_alloc_stats(&after);
+        assert_int_equal(after.free_pages, before.free_pages);
+    }
+    assert_int_equal(end, BASE + 6 * MIB);
+}
+
+/* The oracle: an array of pages, against random operations over three windows of 8 MiB each beside a 1 GiB
+ * boundary. */
+
+#define ORACLE_PAGES 4096u
+
+static uint64_t oracle[ORACLE_PAGES]; /* hpa, or 0 */
+static bool oracle_dirty[ORACLE_PAGES];
+
+static uint64_t oracle_iova(unsigned page)
+{
+    return BASE + GIB - ORACLE_PAGES / 2 * PAGE_SIZE + page * PAGE_SIZE;
+}
+
+static bool oracle_range_is_empty(unsigned first, unsigned count)
+{
+    for (unsigned i = first; i < first + count; i++)
+        if (oracle[i])
+            return false;
+    return true;
+}
+
+static void oracle_map(unsigned first, unsigned count)
+{
+    uint64_t skew = rand() % 2 ? 0 : PAGE_SIZE;
+    uint64_t hpa = HPA + (oracle_iova(first) & (2 * MIB - 1)) + skew;
+    uint64_t end;
+    bool empty = oracle_range_is_empty(first, count);
+    int error =
+        pt_x86_64.map(&pt, oracle_iova(first), oracle_iova(first + count) - 1, hpa, PT_READ | PT_WRITE, &end);
+
+    assert_int_equal(error, empty ? 0 : ERR_EXISTS);
+    assert_int_equal(end == oracle_iova(first + count), empty);
+    for (unsigned i = first; oracle_iova(i) < end; i++)
+        oracle[i] = hpa + (i - first) * PAGE_SIZE;
+}
+
+static void oracle_unmap(unsigned first, unsigned count)
+{
+    memset(words, 0, sizeof words);
+    if (unmap(oracle_iova(first), count * PAGE_SIZE, &bitmap, NULL))
+        return;
+    for (unsigned i = first; i < first + count; i++) {
+        assert_int_equal(bitmap_test(words, i), oracle_dirty[i]);
+        oracle[i] = 0;
+        oracle_dirty[i] = false;
+    }
+}
+
+static void oracle_write(unsigned page)
+{
+    struct pt_leaf leaf;
+    uint64_t hpa;
+
+    assert_int_equal(tree_access(&tree_through_cache, &pt, oracle_iova(page), true, &hpa), oracle[page] != 0);
+    if (!oracle[page])
+        return;
+    assert_int_equal(hpa, oracle[page]);
+    assert_true(pt_x86_64.lookup(&pt, oracle_iova(page), &leaf));
+    for (unsigned i = 0; i < ORACLE_PAGES; i++)
+        if (oracle_iova(i) >= leaf.iova && oracle_iova(i) - leaf.iova < PT_ENTRY_SIZE(leaf.level))
+            oracle_dirty[i] = true;
+}
+
+static void oracle_harvest(void)
+{
+    memset(words, 0, sizeof words);
+    (void)harvest(oracle_iova(0), ORACLE_PAGES * PAGE_SIZE, 0);
+    for (unsigned i = 0; i < ORACLE_PAGES; i++) {
+        assert_int_equal(bitmap_test(words, i), oracle_dirty[i]);
+        oracle_dirty[i] = false;
+    }
+}
+
+static void random_operations_agree_with_a_plain_array(void **state)
+{
+    static const unsigned level_counts[] = {3, 4, 5};
+
+    (void)state;
+    for (unsigned round = 0; round < ARRAY_SIZE(level_counts); round++) {
+        srand(round + 1);
+        tree_make(level_counts[round], 7, round == 1 ? PT_INCOHERENT : 0);
+        bitmap.iova = oracle_iova(0);
+        bitmap.last = oracle_iova(ORACLE_PAGES) - 1;
+        for (unsigned step = 0; step < 6000; step++) {
+            unsigned count = 1u << rand() % 12;
+            unsigned first = (unsigned)rand() % (ORACLE_PAGES - count + 1);
+
+            if (rand() % 2)
+                first &= ~511u & ~(count - 1);
+            switch (rand() % 8) {
+            case 0:
+            case 1:
+                oracle_map(first, count);
+                break;
+            case 2:
+            case 3:
+                oracle_unmap(first, count);
+                break;
+            case 4:
+                oracle_harvest();
+                break;
+            default:
+                oracle_write(first);
+            }
+        }
+        tree_free();
+        memset(oracle, 0, sizeof oracle);
+        memset(oracle_dirty, 0, sizeof oracle_dirty);
+    }
+    bitmap = (struct dirty_bitmap){words, BASE, BASE + sizeof words * 8 * PAGE_SIZE - 1};
+}
+
+static void ranges_are_checked(void **state)
+{
+    struct pt bad;
+
+    (void)state;
+    tree_make(4, 7, 0);
+    assert_int_equal(pt_check_range(&pt, 0, PAGE_SIZE - 1), 0);
+    assert_int_equal(pt_check_range(&pt, 0, (1ull << 47) - 1), 0);
+    assert_int_equal(pt_check_range(&pt, 0, 1ull << 47), ERR_INVALID);
+    assert_int_equal(pt_check_range(&pt, 1ull << 47, (1ull << 47) + PAGE_SIZE - 1), ERR_RANGE);
+    assert_int_equal(pt_check_range(&pt, 0, ~0ull), ERR_RANGE);
+    assert_int_equal(pt_check_range(&pt, 1, PAGE_SIZE - 1), ERR_INVALID);
+    assert_int_equal(pt_check_range(&pt, PAGE_SIZE, PAGE_SIZE - 1), ERR_INVALID);
+    assert_int_equal(pt_init(&bad, 2, 1, 30, 0), ERR_INVALID);
+    assert_int_equal(pt_init(&bad, 6, 1, 30, 0), ERR_INVALID);
+    assert_int_equal(pt_init(&bad, 3, 1, 40, 0), ERR_INVALID);
+    assert_int_equal(pt_init(&bad, 3, 2, 39, 0), ERR_INVALID);
+    tree_free();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leaves_are_as_large_as_alignment_allows),
+        cmocka_unit_test(leaf_sizes_that_the_unit_lacks_are_not_used),
+        cmocka_unit_test(mapping_what_is_mapped_says_where_it_stopped),
+        cmocka_unit_test(a_read_only_page_takes_no_write),
+        cmocka_unit_test(tables_that_a_range_covers_go_with_it),
+        cmocka_unit_test(a_range_that_cuts_a_large_leaf_changes_nothing),
+        cmocka_unit_test(a_harvest_reports_just_what_was_written),
+        cmocka_unit_test(a_harvest_leaves_alone_what_is_beside_its_range),
+        cmocka_unit_test(a_large_leaf_is_dirty_as_a_whole),
+        cmocka_unit_test(unmapping_reports_what_was_dirty),
+        cmocka_unit_test(accessed_counts_as_dirty_where_the_erratum_says_so),
+        cmocka_unit_test(leaves_are_born_dirty_where_hardware_cannot_set_bits),
+        cmocka_unit_test(memory_has_what_an_incoherent_walker_must_see),
+        cmocka_unit_test(a_mapper_flushes_an_entry_that_its_installer_has_not),
+        cmocka_unit_test(visit_goes_through_the_leaves_until_told_to_stop),
+        cmocka_unit_test(without_memory_the_tree_is_as_far_as_it_says),
+        cmocka_unit_test(random_operations_agree_with_a_plain_array),
+        cmocka_unit_test(ranges_are_checked),
+    };
+
+    host_memory_init(ARENA);
+    tree_watch_flushes(ARENA);
+    rcu_cpu_online();
+    return cmocka_run_group_tests_name("pt", tests, NULL, NULL);
+}
