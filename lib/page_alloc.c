@@ -119,6 +119,17 @@ void *pages_alloc(unsigned order, enum page_use use)
     return block ? memset(page_address(block), 0, PAGE_SIZE << order) : NULL;
 }
 
+static void poison(void *address, const struct page *block)
+{
+#ifdef LULL_DEBUG
+    if (block->use == PAGE_HYPERVISOR && block->order == 0)
+        memset(address, (uint8_t)PAGE_POISON, PAGE_SIZE);
+#else
+    (void)address;
+    (void)block;
+#endif
+}
+
 void pages_free(void *address)
 {
     struct page *block = page_of(address);
@@ -126,6 +137,7 @@ void pages_free(void *address)
 
     if (!block || block->use == PAGE_FREE || block->order == ORDER_NOT_A_BLOCK)
         platform_panic("pages_free(%p): not an allocated block", address);
+    poison(address, block);
     saved = spin_lock_irq(&lock);
     totals.free_pages += 1ull << block->order;
     if (block->use == PAGE_DMA)

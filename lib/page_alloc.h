@@ -12,6 +12,10 @@
 /* The largest block: 2^PAGE_ORDER_MAX pages (1 GiB, one leaf of level 2). */
 #define PAGE_ORDER_MAX 18
 
+/* In debug builds a freed page of Lull's own is full of this: as a page-table entry it is present and points
+ * nowhere. */
+#define PAGE_POISON 0xdbdbdbdbdbdbdbdbull
+
 enum page_use {
     PAGE_UNUSED_FRAME, /* not memory, or never given to the allocator */
     PAGE_FREE,

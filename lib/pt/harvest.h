@@ -58,7 +58,7 @@ static ALWAYS_INLINE void pt_harvest_leaf(const struct pt_format *fmt, const str
                                           struct pt_harvest *harvest, uint64_t *slot, uint64_t iova,
                                           unsigned level)
 {
-    uint64_t entry = atomic_read(slot);
+    uint64_t entry = pt_read(slot);
     uint64_t last = iova + PT_ENTRY_SIZE(level) - 1;
 
     /* Clearing a leaf that reaches beyond the range would lose what is dirty there. */
@@ -122,7 +122,7 @@ static ALWAYS_INLINE uint64_t pt_harvest_step(const struct pt_format *fmt, const
     for (unsigned i = first; i < end; i++) {
         uint64_t at = start + i * PT_ENTRY_SIZE(level);
 
-        if (i > first && pt_is_table(fmt, rcu_dereference(&table[i]), level))
+        if (i > first && pt_is_table(fmt, pt_read(&table[i]), level))
             return at; /* the next step goes down here */
         pt_harvest_leaf(fmt, pt, harvest, &table[i], at, level);
         harvest->stats.entries++;
@@ -169,7 +169,7 @@ static ALWAYS_INLINE void pt_harvest_detached(const struct pt_format *fmt, const
         const uint64_t *table = page_address(page);
 
         for (unsigned i = 0; i < PT_ENTRIES; i++) {
-            uint64_t entry = atomic_read(&table[i]);
+            uint64_t entry = pt_read(&table[i]);
             uint64_t iova = page->table.iova + i * PT_ENTRY_SIZE(level);
 
             if (fmt->is_leaf(entry, level) && entry & mask)

@@ -23,7 +23,7 @@ static ALWAYS_INLINE bool pt_find(const struct pt_format *fmt, const struct pt *
                                   struct pt_leaf *leaf, unsigned *level)
 {
     const uint64_t *table = pt_descend(fmt, pt, iova, level);
-    uint64_t entry = atomic_read(&table[pt_index(iova, *level)]);
+    uint64_t entry = pt_read(&table[pt_index(iova, *level)]);
 
     if (!fmt->is_leaf(entry, *level))
         return false;

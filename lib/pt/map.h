@@ -82,7 +82,7 @@ static ALWAYS_INLINE int pt_fill_linked(const struct pt_format *fmt, const struc
     pt_flush(pt, &table[first], done);
     pt_mapping_advance(mapping, done, level);
     /* A large leaf may meet a table that an earlier unmap left empty: the next step goes down into it. */
-    if (done < count && fmt->is_leaf(atomic_read(&table[first + done]), level))
+    if (done < count && fmt->is_leaf(pt_read(&table[first + done]), level))
         return ERR_EXISTS;
     return 0;
 }
@@ -133,7 +133,7 @@ static ALWAYS_INLINE int pt_map_step(const struct pt_format *fmt, struct pt *pt,
 
     while (mapping->iova == start) {
         uint64_t *slot = &table[pt_index(start, level)];
-        uint64_t entry = rcu_dereference(slot);
+        uint64_t entry = pt_read(slot);
 
         if (fmt->is_leaf(entry, level))
             return ERR_EXISTS;

@@ -16,7 +16,7 @@ static inline uint64_t pt_detach(const struct pt_format *fmt, uint64_t *table, u
 
     gather_add_table(gather, table, iova, level);
     for (unsigned i = 0; level && i < PT_ENTRIES; i++) {
-        uint64_t entry = atomic_read(&table[i]);
+        uint64_t entry = pt_read(&table[i]);
 
         if (pt_is_table(fmt, entry, level))
             count += pt_detach(fmt, pt_child(fmt, entry), iova + i * PT_ENTRY_SIZE(level), level - 1, gather);
@@ -46,16 +46,16 @@ static ALWAYS_INLINE uint64_t pt_unlink_step(const struct pt_format *fmt, struct
     uint64_t *table = pt->root;
     unsigned level = pt->top_level;
     unsigned first, count = 0;
-    uint64_t entry = rcu_dereference(&table[pt_index(iova, level)]);
+    uint64_t entry = pt_read(&table[pt_index(iova, level)]);
 
     while (pt_is_table(fmt, entry, level) && !pt_covers(iova, last, level)) {
         table = pt_child(fmt, entry);
         level--;
-        entry = rcu_dereference(&table[pt_index(iova, level)]);
+        entry = pt_read(&table[pt_index(iova, level)]);
     }
     first = pt_index(iova, level);
     do {
-        entry = atomic_read(&table[first + count]);
+        entry = pt_read(&table[first + count]);
         if (pt_is_table(fmt, entry, level) && !pt_covers(iova, last, level))
             break; /* the next step goes down here */
         if (fmt->is_present(entry))
@@ -76,7 +76,7 @@ static ALWAYS_INLINE bool pt_cuts_leaf(const struct pt_format *fmt, const struct
 
     rcu_read_lock();
     table = pt_descend(fmt, pt, iova, &level);
-    cuts = fmt->is_leaf(atomic_read(&table[pt_index(iova, level)]), level) &&
+    cuts = fmt->is_leaf(pt_read(&table[pt_index(iova, level)]), level) &&
            !is_aligned(iova, PT_ENTRY_SIZE(level));
     rcu_read_unlock();
     return cuts;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/atomic.h"
+#include "lib/page_alloc.h"
 #include "lib/platform.h"
 #include "lib/pt/format.h"
 #include "lib/pt/pt.h"
@@ -36,6 +37,18 @@ static ALWAYS_INLINE uint64_t *pt_child(const struct pt_format *fmt, uint64_t en
     return phys_to_virt(fmt->address(entry));
 }
 
+/* Reads an entry once. A software walker that finds itself in a freed table ends the run in a debug build. */
+static ALWAYS_INLINE uint64_t pt_read(const uint64_t *slot)
+{
+    uint64_t entry = rcu_dereference(slot);
+
+#ifdef LULL_DEBUG
+    if (entry == PAGE_POISON)
+        platform_panic("pt: a walker is in a table that was freed");
+#endif
+    return entry;
+}
+
 /* Goes down from the root to the lowest table on iova's path. Inside a read section. */
 static ALWAYS_INLINE uint64_t *pt_descend(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
                                           unsigned *level)
@@ -43,7 +56,7 @@ static ALWAYS_INLINE uint64_t *pt_descend(const struct pt_format *fmt, const str
     uint64_t *table = pt->root;
 
     for (*level = pt->top_level;; --*level) {
-        uint64_t entry = rcu_dereference(&table[pt_index(iova, *level)]);
+        uint64_t entry = pt_read(&table[pt_index(iova, *level)]);
 
         if (!pt_is_table(fmt, entry, *level))
             return table;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A hardware walker in a few lines, and memory that lags behind the cache. */
 #include "tests/host/tree.h"
+#include "lib/atomic.h"
 #include "lib/units.h"
 #include "tests/host/host.h"
 #include <stdlib.h>
@@ -46,18 +47,24 @@ void tree_watch_flushes(uint64_t bytes)
 bool tree_access(const struct tree_view *view, const struct pt *pt, uint64_t iova, bool write, uint64_t *hpa)
 {
     uint64_t *table = view->at(virt_to_phys(pt->root));
+    unsigned shift = 12u + 9u * pt->top_level;
 
-    for (unsigned shift = 12u + 9u * pt->top_level;; shift -= 9) {
+    for (;;) {
         uint64_t *entry = &table[iova >> shift & 511];
-        bool leaf = shift == 12 || *entry & 0x80;
+        uint64_t found = atomic_read_acquire(entry);
+        bool leaf = shift == 12 || found & 0x80;
+        uint64_t wanted = found | 0x20 | (leaf && write ? 0x40u : 0u);
 
-        if (!(*entry & 1) || (write && !(*entry & 2)))
+        if (!(found & 1) || (write && !(found & 2)))
             return false;
-        *entry |= 0x20 | (leaf && write ? 0x40u : 0u);
+        /* As hardware does: the bits are set in the entry that was read, or it is read again. */
+        if (wanted != found && !atomic_compare_exchange(entry, &found, wanted))
+            continue;
         if (leaf) {
-            *hpa = (*entry & 0xffffffffff000 & ~((1ull << shift) - 1)) | (iova & ((1ull << shift) - 1));
+            *hpa = (found & 0xffffffffff000 & ~((1ull << shift) - 1)) | (iova & ((1ull << shift) - 1));
             return true;
         }
-        table = view->at(*entry & 0xffffffffff000);
+        table = view->at(found & 0xffffffffff000);
+        shift -= 9;
     }
 }

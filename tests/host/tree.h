@@ -19,6 +19,6 @@ extern const struct tree_view tree_in_memory;
  * host_memory_init() had). */
 void tree_watch_flushes(uint64_t bytes);
 
-/* Translates as an x86-64 walker does and sets accessed and, for a write, dirty, as it goes. False if not
- * present or not allowed. */
+/* Translates as an x86-64 walker does and sets accessed and, for a write, dirty, as it goes, atomically.
+ * False if not present or not allowed. */
 bool tree_access(const struct tree_view *view, const struct pt *pt, uint64_t iova, bool write, uint64_t *hpa);
