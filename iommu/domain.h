@@ -23,8 +23,8 @@ struct iommu_domain_ops {
     int (*init)(struct iommu_domain *domain);
     void (*destroy)(struct iommu_domain *domain);
 
-    /* Makes a device's DMA go through the domain's tree; and blocks it again. Under the device list's lock.
-     */
+    /* Makes a device's DMA go through the domain's tree; and blocks it again. One call at a time for a
+     * device. */
     int (*attach)(struct iommu_domain *domain, struct pci_address device);
     int (*detach)(struct iommu_domain *domain, struct pci_address device);
 
@@ -49,7 +49,7 @@ struct iommu_domain {
                                    0xFEE00000-0xFEEFFFFF (VT-d spec, */
     uint64_t untranslated_last; /* section 3.14); set by init() */
     uint64_t units; /* bit n: unit n may hold translations of this tree (atomic; see vtd/flush.c) */
-    uint32_t unit_devices[IOMMU_UNITS_MAX]; /* devices attached on unit n; under the device list's lock */
+    uint32_t unit_devices[IOMMU_UNITS_MAX]; /* devices attached on unit n; under the ops' own lock */
     uint64_t tables_freed;                  /* atomic, as the next one */
     uint64_t quarantined;
     struct spinlock quarantine_lock;

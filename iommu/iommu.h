@@ -39,12 +39,13 @@ int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 struct iommu_domain *iommu_domain_find(const char *name);
 
 /* Moves a device from blocked into a domain; its DMA is translated when this returns. ERR_NOT_FOUND: no unit
- * covers the device; ERR_BUSY: it is in a domain already; ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked
- * still. */
+ * covers the device; ERR_BUSY: it is in a domain already, or on its way; ERR_UNSUPPORTED: firmware goes on
+ * using it (RMRR); ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked still. */
 int iommu_attach(struct iommu_domain *domain, struct pci_address device) MUST_CHECK;
 
 /* Blocks a device again. When this returns 0 none of its DMA is under way. ERR_NOT_FOUND: it is not in this
- * domain; ERR_TIMEOUT, ERR_HARDWARE: its entries are gone, but a unit did not confirm. */
+ * domain; ERR_BUSY: another CPU is moving it; ERR_TIMEOUT, ERR_HARDWARE: its entries are gone, but a unit did
+ * not confirm. */
 int iommu_detach(struct iommu_domain *domain, struct pci_address device) MUST_CHECK;
 
 /* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing

@@ -2,7 +2,8 @@
 /* RCU by quiescent states (QSBR): who reads pays nothing, who frees waits until every CPU has been in a
  * quiescent state.
  *
- * A CPU runs events to completion; the top of its event loop is its quiescent state. lib/rcu.c has the algorithm. */
+ * A CPU runs events to completion; the top of its event loop is its quiescent state. lib/rcu.c has the
+ * algorithm. */
 #pragma once
 
 #include "lib/atomic.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What an unmap still owes: ranges to invalidate on every agent, and detached table pages to free.
  *
- * A gather goes through its states in one order only, which is the free order (docs/design: a table page goes
- * back only after it was unlinked, invalidated everywhere, harvested, and a grace period has passed). Nothing
- * else frees table pages. */
+ * A gather goes through its states in one order only, which is the free order (docs/design.md: a table page
+ * goes back only after it was unlinked, invalidated everywhere, harvested, and a grace period has passed).
+ * Nothing else frees table pages. */
 #pragma once
 
 #include "lib/compiler.h"

@@ -2,75 +2,10 @@
 /* The page-table engine on the x86_64 format: what map, unlink, lookup and harvest do to one tree. */
 #include "lib/error.h"
 #include "lib/page_alloc.h"
-#include "lib/rcu.h"
 #include "tests/host/host.h"
+#include "tests/host/pt_fixture.h"
 #include "tests/host/tree.h"
-#include "tests/host/unit.h"
-#include <stdlib.h>
 #include <string.h>
-
-#define ARENA (64 * MIB)
-#define BASE  0x100000000ull /* aligned for every leaf */
-#define HPA   0x40000000ull  /* where leaves go; nothing is read there */
-
-static struct pt pt;
-static uint64_t words[512];
-static struct dirty_bitmap bitmap = {words, BASE, BASE + sizeof words * 8 * PAGE_SIZE - 1};
-
-static void tree_make(unsigned levels, unsigned leaf_levels, unsigned flags)
-{
-    assert_int_equal(pt_init(&pt, levels, leaf_levels, levels == 3 ? 39 : 47, flags), 0);
-    memset(words, 0, sizeof words);
-}
-
-static int map(uint64_t iova, uint64_t bytes, uint64_t hpa)
-{
-    uint64_t end;
-    int error = pt_x86_64.map(&pt, iova, iova + bytes - 1, hpa, PT_READ | PT_WRITE, &end);
-
-    if (!error)
-        assert_int_equal(end, iova + bytes);
-    return error;
-}
-
-/* Unlinks and plays the agents that have nothing cached. Returns the error; *freed the tables that went. */
-static int unmap(uint64_t iova, uint64_t bytes, struct dirty_bitmap *dirty, uint64_t *freed)
-{
-    struct gather gather;
-    int error;
-    uint64_t count;
-
-    gather_init(&gather);
-    error = pt_x86_64.unlink(&pt, iova, iova + bytes - 1, &gather, dirty);
-    gather_set_invalidated(&gather);
-    if (dirty)
-        pt_x86_64.harvest_detached(&pt, &gather, dirty);
-    gather_set_harvested(&gather);
-    count = gather_free(&gather, true);
-    if (freed)
-        *freed = count;
-    rcu_barrier();
-    return error;
-}
-
-static void tree_free(void)
-{
-    assert_int_equal(unmap(0, pt_span_last(&pt) + 1, NULL, NULL), 0);
-    assert_int_equal(pt.tables, 1);
-    pt_destroy(&pt);
-}
-
-static struct harvest_stats harvest(uint64_t iova, uint64_t bytes, unsigned flags)
-{
-    struct harvest_stats stats = {0};
-    struct gather gather;
-
-    gather_init(&gather);
-    pt_x86_64.harvest(&pt, iova, iova + bytes - 1, &bitmap, flags, &gather, &stats);
-    assert_int_equal(gather_has_tables(&gather), false);
-    assert_int_equal(gather_empty(&gather), stats.dirty == 0 || flags & HARVEST_KEEP);
-    return stats;
-}
 
 static void device_access(uint64_t iova, bool write)
 {
@@ -85,15 +20,6 @@ static unsigned level_at(uint64_t iova)
 
     assert_true(pt_x86_64.lookup(&pt, iova, &leaf));
     return leaf.level;
-}
-
-static unsigned bits_set(void)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
-        count += (unsigned)__builtin_popcountll(words[i]);
-    return count;
 }
 
 static void leaves_are_as_large_as_alignment_allows(void **state)
@@ -380,118 +306,6 @@ static void without_memory_the_tree_is_as_far_as_it_says(void **state)
     assert_int_equal(end, BASE + 6 * MIB);
 }
 
-/* The oracle: an array of pages, against random operations over three windows of 8 MiB each beside a 1 GiB
- * boundary. */
-
-#define ORACLE_PAGES 4096u
-
-static uint64_t oracle[ORACLE_PAGES]; /* hpa, or 0 */
-static bool oracle_dirty[ORACLE_PAGES];
-
-static uint64_t oracle_iova(unsigned page)
-{
-    return BASE + GIB - ORACLE_PAGES / 2 * PAGE_SIZE + page * PAGE_SIZE;
-}
-
-static bool oracle_range_is_empty(unsigned first, unsigned count)
-{
-    for (unsigned i = first; i < first + count; i++)
-        if (oracle[i])
-            return false;
-    return true;
-}
-
-static void oracle_map(unsigned first, unsigned count)
-{
-    uint64_t skew = rand() % 2 ? 0 : PAGE_SIZE;
-    uint64_t hpa = HPA + (oracle_iova(first) & (2 * MIB - 1)) + skew;
-    uint64_t end;
-    bool empty = oracle_range_is_empty(first, count);
-    int error =
-        pt_x86_64.map(&pt, oracle_iova(first), oracle_iova(first + count) - 1, hpa, PT_READ | PT_WRITE, &end);
-
-    assert_int_equal(error, empty ? 0 : ERR_EXISTS);
-    assert_int_equal(end == oracle_iova(first + count), empty);
-    for (unsigned i = first; oracle_iova(i) < end; i++)
-        oracle[i] = hpa + (i - first) * PAGE_SIZE;
-}
-
-static void oracle_unmap(unsigned first, unsigned count)
-{
-    memset(words, 0, sizeof words);
-    if (unmap(oracle_iova(first), count * PAGE_SIZE, &bitmap, NULL))
-        return;
-    for (unsigned i = first; i < first + count; i++) {
-        assert_int_equal(bitmap_test(words, i), oracle_dirty[i]);
-        oracle[i] = 0;
-        oracle_dirty[i] = false;
-    }
-}
-
-static void oracle_write(unsigned page)
-{
-    struct pt_leaf leaf;
-    uint64_t hpa;
-
-    assert_int_equal(tree_access(&tree_through_cache, &pt, oracle_iova(page), true, &hpa), oracle[page] != 0);
-    if (!oracle[page])
-        return;
-    assert_int_equal(hpa, oracle[page]);
-    assert_true(pt_x86_64.lookup(&pt, oracle_iova(page), &leaf));
-    for (unsigned i = 0; i < ORACLE_PAGES; i++)
-        if (oracle_iova(i) >= leaf.iova && oracle_iova(i) - leaf.iova < PT_ENTRY_SIZE(leaf.level))
-            oracle_dirty[i] = true;
-}
-
-static void oracle_harvest(void)
-{
-    memset(words, 0, sizeof words);
-    (void)harvest(oracle_iova(0), ORACLE_PAGES * PAGE_SIZE, 0);
-    for (unsigned i = 0; i < ORACLE_PAGES; i++) {
-        assert_int_equal(bitmap_test(words, i), oracle_dirty[i]);
-        oracle_dirty[i] = false;
-    }
-}
-
-static void random_operations_agree_with_a_plain_array(void **state)
-{
-    static const unsigned level_counts[] = {3, 4, 5};
-
-    (void)state;
-    for (unsigned round = 0; round < ARRAY_SIZE(level_counts); round++) {
-        srand(round + 1);
-        tree_make(level_counts[round], 7, round == 1 ? PT_INCOHERENT : 0);
-        bitmap.iova = oracle_iova(0);
-        bitmap.last = oracle_iova(ORACLE_PAGES) - 1;
-        for (unsigned step = 0; step < 6000; step++) {
-            unsigned count = 1u << rand() % 12;
-            unsigned first = (unsigned)rand() % (ORACLE_PAGES - count + 1);
-
-            if (rand() % 2)
-                first &= ~511u & ~(count - 1);
-            switch (rand() % 8) {
-            case 0:
-            case 1:
-                oracle_map(first, count);
-                break;
-            case 2:
-            case 3:
-                oracle_unmap(first, count);
-                break;
-            case 4:
-                oracle_harvest();
-                break;
-            default:
-                oracle_write(first);
-            }
-        }
-        tree_free();
-        memset(oracle, 0, sizeof oracle);
-        memset(oracle_dirty, 0, sizeof oracle_dirty);
-    }
-    bitmap = (struct dirty_bitmap){words, BASE, BASE + sizeof words * 8 * PAGE_SIZE - 1};
-}
-
 static void ranges_are_checked(void **state)
 {
     struct pt bad;
@@ -531,12 +345,8 @@ int main(void)
         cmocka_unit_test(a_mapper_flushes_an_entry_that_its_installer_has_not),
         cmocka_unit_test(visit_goes_through_the_leaves_until_told_to_stop),
         cmocka_unit_test(without_memory_the_tree_is_as_far_as_it_says),
-        cmocka_unit_test(random_operations_agree_with_a_plain_array),
         cmocka_unit_test(ranges_are_checked),
     };
 
-    host_memory_init(ARENA);
-    tree_watch_flushes(ARENA);
-    rcu_cpu_online();
-    return cmocka_run_group_tests_name("pt", tests, NULL, NULL);
+    return pt_tests_run("pt", tests, ARRAY_SIZE(tests));
 }
