@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Console commands about units, domains and faults. */
+#include "iommu/iommu.h"
+#include "iommu/vtd/errata.h"
+#include "iommu/vtd/vtd.h"
+#include "lib/compiler.h"
+#include "lib/error.h"
+#include "lib/shell.h"
+#include "lib/units.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+static void print_unit(const struct vtd_unit *unit)
+{
+    const struct vtd_cap *cap = &unit->cap;
+    const char *name;
+
+    printf("vtd%u  %#" PRIx64 "  version %u.%u  segment %04x  %s%s\n", unit->index, unit->drhd->registers,
+           cap->version_major, cap->version_minor, unit->drhd->segment, unit->on ? "on" : "off",
+           unit->drhd->include_all ? "  all other devices" : "");
+    printf("      CAP %016" PRIx64 "  ECAP %016" PRIx64 "\n     ", cap->cap, cap->ecap);
+    for (unsigned n = 0; (name = vtd_cap_name(cap, n)); n++)
+        printf(" %s", name);
+    printf("\n      %u domain ids, %u-bit addresses, ranges up to 2^%u pages, %u fault registers\n",
+           cap->domain_ids, cap->guest_width_lg2, cap->mask_max, cap->fault_count);
+    printf("      tables %s, page walks %s; %" PRIu64 " queue errors, %" PRIu64 " fault overflows\n",
+           cap->coherent_tables ? "coherent" : "flushed to memory",
+           cap->coherent_walks ? "coherent" : "flushed to memory", unit->queue.errors, unit->fault_overflows);
+}
+
+static int command_iommu(int argc, char **argv)
+{
+    const char *name;
+
+    (void)argv;
+    if (argc != 1)
+        return ERR_INVALID;
+    if (!vtd_unit_count()) {
+        printf("no unit\n");
+        return 0;
+    }
+    for (unsigned i = 0; i < vtd_unit_count(); i++)
+        print_unit(vtd_unit(i));
+    printf("DMAR of \"%s\" \"%s\": %u-bit host addresses, %u RMRRs%s%s", vtd_dmar()->oem_id,
+           vtd_dmar()->oem_table_id, vtd_dmar()->host_width_lg2, vtd_dmar()->reserved_count,
+           vtd_dmar()->interrupt_remapping ? ", interrupt remapping" : "",
+           vtd_dmar()->x2apic_opt_out ? ", x2APIC opted out" : "");
+    for (unsigned n = 0; (name = vtd_errata_name(vtd_errata(), n)); n++)
+        printf("%s%s", n ? ", " : "; errata: ", name);
+    printf("\n");
+    return 0;
+}
+
+#define LISTED_MAX 32
+
+/* What is listed is copied under the lists' locks and printed after that: a console is slow. */
+struct domain_list {
+    struct iommu_domain *domains[LISTED_MAX]; /* only compared */
+    struct iommu_domain_info infos[LISTED_MAX];
+    unsigned count;
+};
+
+struct device_list {
+    struct pci_address devices[LISTED_MAX];
+    unsigned count;
+};
+
+static void list_domain(void *context, struct iommu_domain *domain)
+{
+    struct domain_list *list = context;
+
+    if (list->count < LISTED_MAX) {
+        list->domains[list->count] = domain;
+        iommu_domain_info(domain, &list->infos[list->count]);
+    }
+    list->count++;
+}
+
+static void list_device(void *context, struct pci_address device)
+{
+    struct device_list *list = context;
+
+    if (list->count < LISTED_MAX)
+        list->devices[list->count] = device;
+    list->count++;
+}
+
+static void print_devices(struct iommu_domain *domain)
+{
+    struct device_list list = {.count = 0};
+
+    iommu_devices_visit(domain, list_device, &list);
+    for (unsigned i = 0; i < list.count && i < LISTED_MAX; i++)
+        printf("    " PCI_FORMAT "\n", PCI_ARGS(list.devices[i]));
+    if (list.count > LISTED_MAX)
+        printf("    and %u more\n", list.count - LISTED_MAX);
+}
+
+static int command_domains(int argc, char **argv)
+{
+    struct domain_list list = {.count = 0};
+
+    (void)argv;
+    if (argc != 1)
+        return ERR_INVALID;
+    iommu_domains_visit(list_domain, &list);
+    printf("%-15s %5s  %-8s %6s %5s %8s %8s %10s %12s  %s\n", "name", "id", "format", "levels", "bits",
+           "devices", "tables", "freed", "quarantined", "dirty");
+    for (unsigned i = 0; i < list.count && i < LISTED_MAX; i++) {
+        const struct iommu_domain_info *info = &list.infos[i];
+
+        printf("%-15s %5u  %-8s %6u %5" PRIu64 " %8u %8" PRIu64 " %10" PRIu64 " %12" PRIu64 "  %s\n",
+               info->name, info->id, info->format, info->levels, info->address_lg2, info->devices,
+               info->tables, info->tables_freed, info->quarantined, info->tracks_dirty ? "yes" : "no");
+        print_devices(list.domains[i]);
+    }
+    if (list.count > LISTED_MAX)
+        printf("and %u more\n", list.count - LISTED_MAX);
+    return 0;
+}
+
+static int command_faults(int argc, char **argv)
+{
+    struct iommu_fault faults[16];
+    unsigned count;
+
+    (void)argv;
+    if (argc != 1)
+        return ERR_INVALID;
+    count = iommu_faults(faults, ARRAY_SIZE(faults));
+    printf("%" PRIu64 " faults since start\n", iommu_fault_count());
+    for (unsigned i = 0; i < count; i++) {
+        const struct iommu_fault *fault = &faults[i];
+
+        printf("%6llu.%06llu  " PCI_FORMAT "  %-5s %#018" PRIx64 "  %#04x %s", fault->time_ns / NS_PER_S,
+               fault->time_ns % NS_PER_S / NS_PER_US, PCI_ARGS(fault->device),
+               fault->write ? "write" : "read", fault->iova, fault->reason, fault->text);
+        if (fault->has_pasid)
+            printf(" (PASID %u)", fault->pasid);
+        printf("\n");
+    }
+    return 0;
+}
+
+SHELL_COMMAND("iommu", "", "remapping units, what they can do, and how they are", command_iommu);
+SHELL_COMMAND("domains", "", "domains and the devices in them", command_domains);
+SHELL_COMMAND("faults", "", "the newest DMA faults", command_faults);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Decodes the capability registers, and says what this driver cannot do without. */
+#include "iommu/vtd/cap.h"
+#include "iommu/vtd/regs.h"
+#include <stddef.h>
+
+struct flag {
+    const char *name;
+    uint64_t cap;  /* one bit of CAP, */
+    uint64_t ecap; /* or of ECAP */
+};
+
+static const struct flag flags[] = {
+    {"AFL", VTD_CAP_AFL, 0},     {"RWBF", VTD_CAP_RWBF, 0},       {"PLMR", VTD_CAP_PLMR, 0},
+    {"PHMR", VTD_CAP_PHMR, 0},   {"CM", VTD_CAP_CM, 0},           {"ZLR", VTD_CAP_ZLR, 0},
+    {"PSI", VTD_CAP_PSI, 0},     {"DWD", VTD_CAP_DWD, 0},         {"DRD", VTD_CAP_DRD, 0},
+    {"FS1GP", VTD_CAP_FS1GP, 0}, {"PI", VTD_CAP_PI, 0},           {"FS5LP", VTD_CAP_FS5LP, 0},
+    {"ECMDS", VTD_CAP_ECMDS, 0}, {"ESIRTPS", VTD_CAP_ESIRTPS, 0}, {"ESRTPS", VTD_CAP_ESRTPS, 0},
+    {"C", 0, VTD_ECAP_C},        {"QI", 0, VTD_ECAP_QI},          {"DT", 0, VTD_ECAP_DT},
+    {"IR", 0, VTD_ECAP_IR},      {"EIM", 0, VTD_ECAP_EIM},        {"PT", 0, VTD_ECAP_PT},
+    {"SC", 0, VTD_ECAP_SC},      {"NEST", 0, VTD_ECAP_NEST},      {"PRS", 0, VTD_ECAP_PRS},
+    {"ERS", 0, VTD_ECAP_ERS},    {"SRS", 0, VTD_ECAP_SRS},        {"NWFS", 0, VTD_ECAP_NWFS},
+    {"EAFS", 0, VTD_ECAP_EAFS},  {"PASID", 0, VTD_ECAP_PASID},    {"DIT", 0, VTD_ECAP_DIT},
+    {"PDS", 0, VTD_ECAP_PDS},    {"SMTS", 0, VTD_ECAP_SMTS},      {"SSADS", 0, VTD_ECAP_SSADS},
+    {"SSTS", 0, VTD_ECAP_SSTS},  {"FSTS", 0, VTD_ECAP_FSTS},      {"SMPWC", 0, VTD_ECAP_SMPWC},
+    {"RPS", 0, VTD_ECAP_RPS},
+};
+
+void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_t ecap)
+{
+    *decoded = (struct vtd_cap){
+        .cap = cap,
+        .ecap = ecap,
+        .version_major = (uint8_t)VTD_VER_MAJOR(ver),
+        .version_minor = (uint8_t)VTD_VER_MINOR(ver),
+        .domain_ids = 1u << (4 + 2 * VTD_CAP_ND(cap)),
+        .guest_width_lg2 = (uint8_t)(VTD_CAP_MGAW(cap) + 1),
+        .mask_max = (uint8_t)VTD_CAP_MAMV(cap),
+        .fault_offset = (uint16_t)(VTD_CAP_FRO(cap) * 16),
+        .fault_count = (uint16_t)(VTD_CAP_NFR(cap) + 1),
+        .coherent_tables = ecap & VTD_ECAP_C,
+        .coherent_walks = ecap & VTD_ECAP_SMPWC,
+        .snoop_control = ecap & VTD_ECAP_SC,
+        .page_selective = cap & VTD_CAP_PSI,
+        .leaf_1g = cap & VTD_CAP_FS1GP,
+        .extended_interrupts = ecap & VTD_ECAP_EIM,
+        .protected_regions = cap & (VTD_CAP_PLMR | VTD_CAP_PHMR),
+    };
+}
+
+const char *vtd_cap_missing(const struct vtd_cap *cap)
+{
+    if (!(cap->ecap & VTD_ECAP_QI))
+        return "ECAP.QI, queued invalidation";
+    if (!(cap->ecap & VTD_ECAP_SMTS))
+        return "ECAP.SMTS, scalable-mode translation";
+    if (!(cap->ecap & VTD_ECAP_FSTS))
+        return "ECAP.FSTS, first-stage translation";
+    if (cap->cap & VTD_CAP_RWBF)
+        return "memory writes without a write-buffer flush (CAP.RWBF is set)";
+    /* ND = 7 is reserved. Its count would not fit the 16 bits that a PASID entry has for a domain id. */
+    if (VTD_CAP_ND(cap->cap) == 7)
+        return "a number of domain ids that the specification defines (CAP.ND is 7)";
+    return NULL;
+}
+
+const char *vtd_cap_name(const struct vtd_cap *cap, unsigned n)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+        if ((cap->cap & flags[i].cap || cap->ecap & flags[i].ecap) && n-- == 0)
+            return flags[i].name;
+    return NULL;
+}

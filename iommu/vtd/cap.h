@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a unit can do: VER, CAP and ECAP decoded once. */
+#pragma once
+
+#include "lib/compiler.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vtd_cap {
+    uint64_t cap;  /* as read, */
+    uint64_t ecap; /* for what is only shown */
+    uint8_t version_major;
+    uint8_t version_minor;
+    uint32_t domain_ids;      /* how many the unit knows, 0 included */
+    uint8_t guest_width_lg2;  /* input addresses have at most so many bits (MGAW) */
+    uint8_t mask_max;         /* largest address mask of an invalidation: 2^this pages (MAMV) */
+    uint16_t fault_offset;    /* of the first fault recording register, in bytes */
+    uint16_t fault_count;     /* fault recording registers */
+    bool coherent_tables;     /* root, context and PASID tables are read through the caches (ECAP.C) */
+    bool coherent_walks;      /* and so are page tables, if PWSNP asks for it (ECAP.SMPWC) */
+    bool snoop_control;       /* PGSNP may be set (ECAP.SC) */
+    bool page_selective;      /* a range can be invalidated (CAP.PSI) */
+    bool leaf_1g;             /* 1 GiB leaves in first-stage tables (CAP.FS1GP) */
+    bool extended_interrupts; /* MSI addresses have an upper half (ECAP.EIM) */
+    bool protected_regions;   /* PMEN exists (CAP.PLMR, CAP.PHMR) */
+};
+
+void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_t ecap);
+
+/* The first thing that this driver needs and the unit lacks, in words; NULL if there is none. */
+const char *vtd_cap_missing(const struct vtd_cap *cap);
+
+/* The spec's name of the unit's n-th one-bit capability, NULL after the last. */
+const char *vtd_cap_name(const struct vtd_cap *cap, unsigned n);

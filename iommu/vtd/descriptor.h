@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Invalidation descriptors of 256 bits, as they are put into a unit's queue (6.5.2). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vtd_descriptor {
+    uint64_t word[4];
+};
+
+_Static_assert(sizeof(struct vtd_descriptor) == 32, "256 bits (6.5.2)");
+
+#define VTD_DESCRIPTOR_TYPE(d) ((unsigned)((d).word[0] & 0xf))
+
+enum vtd_descriptor_type {
+    VTD_DESCRIPTOR_CONTEXT = 1,
+    VTD_DESCRIPTOR_IOTLB = 2,
+    VTD_DESCRIPTOR_WAIT = 5,
+    VTD_DESCRIPTOR_PASID_IOTLB = 6,
+    VTD_DESCRIPTOR_PASID_CACHE = 7,
+};
+
+#define VTD_DESCRIPTOR_DID(did)     ((uint64_t)(did) << 16)
+#define VTD_DESCRIPTOR_SID(sid)     ((uint64_t)(sid) << 32)
+#define VTD_DESCRIPTOR_PASID(pasid) ((uint64_t)(pasid) << 32)
+#define VTD_DESCRIPTOR_G(g)         ((uint64_t)(g) << 4)
+#define VTD_DESCRIPTOR_IH           (1ull << 6) /* in word 1 */
+
+/* Context cache (6.5.2.1), global and of one source-id. In scalable mode the domain id is ignored, and it is
+ * 0 for what caching mode caches of entries that are not present. */
+static inline struct vtd_descriptor vtd_descriptor_context_global(void)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(1)}};
+}
+
+static inline struct vtd_descriptor vtd_descriptor_context_device(uint16_t source_id)
+{
+    return (struct vtd_descriptor){
+        {VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(3) | VTD_DESCRIPTOR_SID(source_id)}};
+}
+
+/* PASID cache (6.5.2.2), global and of one PASID in a domain. */
+static inline struct vtd_descriptor vtd_descriptor_pasid_cache_global(void)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_PASID_CACHE | VTD_DESCRIPTOR_G(3)}};
+}
+
+static inline struct vtd_descriptor vtd_descriptor_pasid_cache(uint16_t did, uint32_t pasid)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_PASID_CACHE | VTD_DESCRIPTOR_G(1) |
+                                    VTD_DESCRIPTOR_DID(did) | VTD_DESCRIPTOR_PASID(pasid)}};
+}
+
+/* IOTLB (6.5.2.3), global: first-stage translations and their table entries too. */
+static inline struct vtd_descriptor vtd_descriptor_iotlb_global(void)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(1)}};
+}
+
+/* PASID-based IOTLB (6.5.2.4): all of a PASID; or 2^mask pages from iova, which is aligned to them, table
+ * entries too unless leaf_only (IH). */
+static inline struct vtd_descriptor vtd_descriptor_pasid_iotlb_all(uint16_t did, uint32_t pasid)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_PASID_IOTLB | VTD_DESCRIPTOR_G(2) |
+                                    VTD_DESCRIPTOR_DID(did) | VTD_DESCRIPTOR_PASID(pasid)}};
+}
+
+static inline struct vtd_descriptor vtd_descriptor_pasid_iotlb(uint16_t did, uint32_t pasid, uint64_t iova,
+                                                               unsigned mask, bool leaf_only)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_PASID_IOTLB | VTD_DESCRIPTOR_G(3) |
+                                        VTD_DESCRIPTOR_DID(did) | VTD_DESCRIPTOR_PASID(pasid),
+                                    iova | (leaf_only ? VTD_DESCRIPTOR_IH : 0) | mask}};
+}
+
+/* Wait (6.5.2.8): writes status to memory (SW) when what is ahead of it is complete. */
+static inline struct vtd_descriptor vtd_descriptor_wait(uint64_t status_hpa, uint32_t status)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_WAIT | 1ull << 5 | (uint64_t)status << 32, status_hpa}};
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a gather to invalidation descriptors, and those to the units. */
+#include "iommu/vtd/flush.h"
+#include "iommu/vtd/pasid.h"
+#include "lib/units.h"
+
+/* A range that would take more descriptors than this is invalidated with everything else of the domain: the
+ * unit goes through its cache for each of them, and what it loses besides is a walk each. */
+#define PIECES_MAX 8
+
+/* Address mask of the largest aligned block that begins at page and has no more than pages pages. */
+static unsigned block_mask(uint64_t page, uint64_t pages, unsigned mask_max)
+{
+    unsigned mask = 63 - (unsigned)__builtin_clzll(pages);
+
+    if (page && (unsigned)__builtin_ctzll(page) < mask)
+        mask = (unsigned)__builtin_ctzll(page);
+    return mask < mask_max ? mask : mask_max;
+}
+
+/* False when the range takes more than PIECES_MAX. */
+static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits, uint16_t did,
+                        const struct gather *gather)
+{
+    uint64_t page = gather->iova >> PAGE_LG2;
+    uint64_t left = (gather->last >> PAGE_LG2) - page + 1;
+
+    while (left) {
+        unsigned mask = block_mask(page, left, limits->mask_max);
+
+        if (flush->count == PIECES_MAX)
+            return false;
+        /* Only where no table went may table entries stay cached (IH). */
+        flush->descriptors[flush->count++] = vtd_descriptor_pasid_iotlb(did, VTD_RID_PASID, page << PAGE_LG2,
+                                                                        mask, !gather_has_tables(gather));
+        page += 1ull << mask;
+        left -= 1ull << mask;
+    }
+    return true;
+}
+
+void vtd_flush_plan(struct vtd_flush *flush, const struct vtd_limits *limits, uint16_t did,
+                    const struct gather *gather)
+{
+    flush->count = 0;
+    if (limits->page_selective && plan_pieces(flush, limits, did, gather))
+        return;
+    flush->descriptors[0] = vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID);
+    flush->count = 1;
+}
+
+void vtd_flush_plan_all(struct vtd_flush *flush, uint16_t did)
+{
+    /* The unit carries out an IOTLB invalidation after those of the PASID cache before it (6.5.2.11). */
+    flush->descriptors[0] = vtd_descriptor_pasid_cache(did, VTD_RID_PASID);
+    flush->descriptors[1] = vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID);
+    flush->count = 2;
+}
+
+int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flush)
+{
+    struct vtd_ticket tickets[IOMMU_UNITS_MAX];
+    uint64_t submitted = 0;
+    uint64_t units;
+    int error = 0;
+
+    /* The caller changed page-table entries before. This fence orders those stores against the read of the
+     * units that may have walked them. Its partner is in first_stage.c, join_unit(): an attaching CPU puts
+     * the unit into the mask, full fence, and only then makes the device's entry present. So either this read
+     * sees the unit, or every walk of it sees the changed entries. */
+    atomic_fence_full();
+    units = atomic_read(&domain->units);
+
+    /* All units at once, then all waits. The drain of the DMA that used an old translation is part of the
+     * invalidation (6.5.5). */
+    for (uint64_t rest = units; rest; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(rest);
+        int result = vtd_queue_submit(&vtd_unit(i)->queue, flush->descriptors, flush->count, &tickets[i]);
+
+        if (result == 0)
+            submitted |= 1ull << i;
+        else if (!error)
+            error = result;
+    }
+    for (uint64_t rest = submitted; rest; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(rest);
+        int result = vtd_queue_wait(&vtd_unit(i)->queue, flush->descriptors, flush->count, tickets[i]);
+
+        if (result && !error)
+            error = result;
+    }
+    return error;
+}

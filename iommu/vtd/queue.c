@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Submits batches, waits for them, and reuses their slots. Errors that the unit reports are in queue_error.c.
+ */
+#include "iommu/vtd/queue.h"
+#include "iommu/vtd/queue_error.h"
+#include "lib/deadline.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/page_alloc.h"
+#include "lib/units.h"
+
+#define RING_BYTES (VTD_QUEUE_SLOTS * sizeof(struct vtd_descriptor))
+#define RING_ORDER 1
+
+/* IQA.QS = X is 2^(X + 8) descriptors of 128 bits (11.4.9.4), in as many bytes half as many of 256. */
+#define RING_QS 1
+
+_Static_assert(RING_BYTES == PAGE_SIZE << RING_ORDER, "the ring is a block of whole pages");
+_Static_assert(VTD_QUEUE_SLOTS == 1 << (RING_QS + 7), "the size that QS tells");
+_Static_assert((VTD_QUEUE_SLOTS + 1) * sizeof(uint32_t) <= PAGE_SIZE, "the status words fit a page");
+
+/* Far beyond what an invalidation takes: it drains DMA, which takes microseconds. */
+#define WAIT_NS (1 * NS_PER_S)
+
+/* How often a batch is submitted again after its wait was dropped. */
+#define TRIES 4
+
+int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit)
+{
+    *queue = (struct vtd_queue){.registers = registers, .unit = unit};
+    queue->ring = pages_alloc(RING_ORDER, PAGE_HYPERVISOR);
+    queue->status = pages_alloc(0, PAGE_HYPERVISOR);
+    if (queue->ring && queue->status)
+        return 0;
+    vtd_queue_destroy(queue);
+    log_error("vtd%u: no memory for the invalidation queue", unit);
+    return ERR_NOMEM;
+}
+
+void vtd_queue_destroy(struct vtd_queue *queue)
+{
+    if (queue->ring)
+        pages_free(queue->ring);
+    if (queue->status)
+        pages_free(queue->status);
+    queue->ring = NULL;
+    queue->status = NULL;
+}
+
+uint64_t vtd_queue_iqa(const struct vtd_queue *queue)
+{
+    return virt_to_phys(queue->ring) | VTD_IQA_DW_256 | RING_QS;
+}
+
+static bool slot_written(const struct vtd_queue *queue, unsigned slot)
+{
+    /* Acquire: what the unit wrote before its status (accessed and dirty bits, drained DMA) is seen after it.
+     */
+    return atomic_read_acquire(&queue->status[slot]) == queue->slots[slot].sequence;
+}
+
+/* Takes back the slots of finished batches, oldest first. Under the lock. */
+static void reclaim(struct vtd_queue *queue)
+{
+    while (queue->head != queue->tail) {
+        unsigned wait = queue->head;
+
+        while (queue->slots[wait].state == VTD_SLOT_PLAIN)
+            wait = vtd_queue_next(wait);
+        if (queue->slots[wait].state == VTD_SLOT_ABANDONED && slot_written(queue, wait))
+            queue->slots[wait].state = VTD_SLOT_COLLECTED;
+        if (queue->slots[wait].state != VTD_SLOT_COLLECTED)
+            return;
+        queue->slots[wait].state = VTD_SLOT_PLAIN;
+        queue->head = vtd_queue_next(wait);
+    }
+}
+
+static unsigned free_slots(const struct vtd_queue *queue)
+{
+    /* One slot stays empty: with head equal to tail the unit takes the queue for empty (6.5.2). */
+    return (queue->head + VTD_QUEUE_SLOTS - queue->tail - 1) % VTD_QUEUE_SLOTS;
+}
+
+static void put(struct vtd_queue *queue, struct vtd_descriptor descriptor)
+{
+    queue->ring[queue->tail] = descriptor;
+    queue->tail = vtd_queue_next(queue->tail);
+}
+
+/* Under the lock, with room for count descriptors and their wait. */
+static void put_batch(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
+                      struct vtd_ticket *ticket)
+{
+    for (unsigned i = 0; i < count; i++)
+        put(queue, descriptors[i]);
+    ticket->slot = queue->tail;
+    ticket->sequence = ++queue->sequence;
+    queue->slots[ticket->slot] = (struct vtd_queue_slot){VTD_SLOT_PENDING, ticket->sequence};
+    put(queue, vtd_descriptor_wait(virt_to_phys(&queue->status[ticket->slot]), ticket->sequence));
+    /* The changes to tables that this batch is about, and the descriptors, before the tail that makes the
+     * unit read them: the full fence orders them against the uncached store. The unit reads its queue through
+     * the caches whatever ECAP.C says. */
+    atomic_fence_full();
+    vtd_queue_kick(queue);
+}
+
+static bool try_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
+                       struct vtd_ticket *ticket)
+{
+    bool room;
+
+    spin_lock(&queue->lock);
+    reclaim(queue);
+    room = free_slots(queue) > count;
+    if (room)
+        put_batch(queue, descriptors, count, ticket);
+    spin_unlock(&queue->lock);
+    /* A queue that stopped at an error stays full until somebody recovers it. */
+    if (!room)
+        vtd_queue_recover(queue);
+    return room;
+}
+
+int vtd_queue_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
+                     struct vtd_ticket *ticket)
+{
+    if (count == 0 || count > VTD_BATCH_MAX)
+        return ERR_INVALID;
+    if (wait_until(try_submit(queue, descriptors, count, ticket), WAIT_NS))
+        return 0;
+    log_error("vtd%u: the invalidation queue is full, and stays so", queue->unit);
+    return ERR_TIMEOUT;
+}
+
+enum outcome {
+    OUTCOME_PENDING,
+    OUTCOME_DONE,
+    OUTCOME_REFUSED,
+    OUTCOME_LOST,
+};
+
+/* Looks whether the batch is finished, and if so hands its slots back. */
+static enum outcome poll(struct vtd_queue *queue, struct vtd_ticket ticket)
+{
+    struct vtd_queue_slot *slot = &queue->slots[ticket.slot];
+    enum outcome outcome;
+
+    /* The slot is this submitter's until it is collected, so its sequence does not change. */
+    if (!slot_written(queue, ticket.slot)) {
+        vtd_queue_recover(queue);
+        if (atomic_read(&slot->state) != VTD_SLOT_LOST)
+            return OUTCOME_PENDING;
+    }
+    spin_lock(&queue->lock);
+    if (slot->state == VTD_SLOT_REFUSED)
+        outcome = OUTCOME_REFUSED;
+    else if (slot->state == VTD_SLOT_PENDING)
+        outcome = OUTCOME_DONE;
+    else
+        outcome = OUTCOME_LOST;
+    slot->state = VTD_SLOT_COLLECTED;
+    reclaim(queue);
+    spin_unlock(&queue->lock);
+    return outcome;
+}
+
+/* The submitter stops waiting. The unit may write the status later: into the queue's own page, which outlives
+ * it. */
+static void abandon(struct vtd_queue *queue, struct vtd_ticket ticket)
+{
+    spin_lock(&queue->lock);
+    queue->slots[ticket.slot].state = VTD_SLOT_ABANDONED;
+    spin_unlock(&queue->lock);
+    log_error("vtd%u: an invalidation did not complete: head %#lx, tail %#lx, fault status %#x", queue->unit,
+              (unsigned long)vtd_read64(queue->registers, VTD_IQH),
+              (unsigned long)vtd_read64(queue->registers, VTD_IQT), vtd_read32(queue->registers, VTD_FSTS));
+}
+
+int vtd_queue_wait(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
+                   struct vtd_ticket ticket)
+{
+    for (unsigned try = 0; try < TRIES; try++) {
+        enum outcome outcome = OUTCOME_PENDING;
+        int error;
+
+        if (!wait_until((outcome = poll(queue, ticket)) != OUTCOME_PENDING, WAIT_NS)) {
+            abandon(queue, ticket);
+            return ERR_TIMEOUT;
+        }
+        if (outcome != OUTCOME_LOST)
+            return outcome == OUTCOME_DONE ? 0 : ERR_HARDWARE;
+        error = vtd_queue_submit(queue, descriptors, count, &ticket);
+        if (error)
+            return error;
+    }
+    abandon(queue, ticket);
+    return ERR_TIMEOUT;
+}
+
+int vtd_queue_run(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count)
+{
+    struct vtd_ticket ticket;
+    int error = vtd_queue_submit(queue, descriptors, count, &ticket);
+
+    return error ? error : vtd_queue_wait(queue, descriptors, count, ticket);
+}

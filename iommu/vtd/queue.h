@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A unit's invalidation queue (6.5.2): batches of descriptors, each ended by a wait descriptor of its own. */
+#pragma once
+
+#include "iommu/vtd/descriptor.h"
+#include "iommu/vtd/regs.h"
+#include "lib/compiler.h"
+#include "lib/spinlock.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VTD_QUEUE_SLOTS 256
+
+/* Descriptors that one batch may have, its wait not counted. */
+#define VTD_BATCH_MAX 16
+
+enum vtd_slot_state {
+    VTD_SLOT_PLAIN,     /* free, or a descriptor before its batch's wait */
+    VTD_SLOT_PENDING,   /* a wait, whose submitter waits for it */
+    VTD_SLOT_REFUSED,   /* the same; the unit refused a descriptor of the batch */
+    VTD_SLOT_LOST,      /* the unit dropped this wait: its submitter has to submit the batch again */
+    VTD_SLOT_AGAIN,     /* the same as soon as it is written: what was before it may have been dropped */
+    VTD_SLOT_ABANDONED, /* a wait whose submitter went away at its deadline */
+    VTD_SLOT_COLLECTED, /* a wait whose submitter knows the result: its slots may be used again */
+};
+
+struct vtd_queue_slot {
+    uint8_t state; /* enum vtd_slot_state; under the lock */
+    uint32_t sequence;
+};
+
+struct vtd_queue {
+    struct vtd_registers registers;
+    unsigned unit;               /* its number, for the log */
+    struct vtd_descriptor *ring; /* what the unit reads */
+    uint32_t *status;            /* one word a slot, and a last one for nobody; what the unit writes */
+    struct vtd_queue_slot slots[VTD_QUEUE_SLOTS];
+    struct spinlock lock; /* held to copy descriptors and to recover from errors, never while waiting */
+    unsigned head;        /* oldest slot in use */
+    unsigned tail;        /* first free slot */
+    uint32_t sequence;    /* of the newest batch; a wait writes its batch's into its status word */
+    uint64_t errors;      /* queue errors recovered from, since start */
+};
+
+/* A batch under way. */
+struct vtd_ticket {
+    unsigned slot; /* of its wait */
+    uint32_t sequence;
+};
+
+/* Makes the queue's memory. ERR_NOMEM. */
+int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit) MUST_CHECK;
+
+/* Gives the memory back: only when the unit is known not to use it any more. */
+void vtd_queue_destroy(struct vtd_queue *queue);
+
+/* What IQA must hold: 256 bits wide, VTD_QUEUE_SLOTS long, at the queue's memory. */
+uint64_t vtd_queue_iqa(const struct vtd_queue *queue);
+
+/* Submits count (1 to VTD_BATCH_MAX) descriptors and does not wait for them. Each ticket must be handed to
+ * vtd_queue_wait() on the same CPU. ERR_TIMEOUT: no room in time, nothing was submitted. Any CPU, outside RCU
+ * read sections. */
+int vtd_queue_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
+                     struct vtd_ticket *ticket) MUST_CHECK;
+
+/* Waits until the unit has carried out a batch. descriptors and count are those that were submitted: the unit
+ * drops waits when an invalidation of a device TLB times out, and then the whole batch is submitted again.
+ * ERR_TIMEOUT; ERR_HARDWARE: the unit refused a descriptor, the others are carried out. */
+int vtd_queue_wait(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
+                   struct vtd_ticket ticket) MUST_CHECK;
+
+/* Both. */
+int vtd_queue_run(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count)
+    MUST_CHECK;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The invalidation queue's three errors (6.5.2.10): a descriptor that the unit refuses (IQE), a device that
+ * does not answer (ITE), an answer that nobody waits for (ICE). */
+#include "iommu/vtd/queue_error.h"
+#include "lib/log.h"
+
+#define ERRORS (VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE)
+
+static unsigned hardware_head(const struct vtd_queue *queue)
+{
+    return (unsigned)(vtd_read64(queue->registers, VTD_IQH) / sizeof(struct vtd_descriptor)) %
+           VTD_QUEUE_SLOTS;
+}
+
+static bool slot_in_use(const struct vtd_queue *queue, unsigned slot)
+{
+    return (slot - queue->head) % VTD_QUEUE_SLOTS < (queue->tail - queue->head) % VTD_QUEUE_SLOTS;
+}
+
+/* The head stays at the refused descriptor, and nothing more is fetched until IQE is cleared. A wait for
+ * nobody takes its place, so that the rest of its batch, and the batches behind it, are carried out. */
+static void replace_refused(struct vtd_queue *queue)
+{
+    unsigned refused = hardware_head(queue);
+    const struct vtd_descriptor *descriptor = &queue->ring[refused];
+    unsigned wait = refused;
+
+    log_error("vtd%u: invalidation descriptor %#lx %#lx refused (IQEI %u)", queue->unit,
+              (unsigned long)descriptor->word[0], (unsigned long)descriptor->word[1],
+              VTD_IQERCD_IQEI(vtd_read64(queue->registers, VTD_IQERCD)));
+    if (!slot_in_use(queue, refused))
+        return;
+    while (queue->slots[wait].state == VTD_SLOT_PLAIN)
+        wait = vtd_queue_next(wait);
+    if (queue->slots[wait].state == VTD_SLOT_PENDING)
+        queue->slots[wait].state = VTD_SLOT_REFUSED;
+    /* If it was the wait itself then there is nothing left that could end the batch but one that writes the
+     * same word. */
+    queue->ring[refused] =
+        wait == refused ? vtd_descriptor_wait(virt_to_phys(&queue->status[wait]), queue->slots[wait].sequence)
+                        : vtd_descriptor_wait(virt_to_phys(&queue->status[VTD_QUEUE_SLOTS]), 0);
+}
+
+/* A batch that the unit fetched as a whole: its wait has completed, or was dropped and never will. */
+static void mark_fetched(struct vtd_queue *queue, unsigned slot)
+{
+    struct vtd_queue_slot *wait = &queue->slots[slot];
+
+    if (wait->state == VTD_SLOT_COLLECTED || atomic_read_acquire(&queue->status[slot]) == wait->sequence)
+        return;
+    /* Nobody would collect an abandoned one. */
+    atomic_write(&wait->state,
+                 (uint8_t)(wait->state == VTD_SLOT_ABANDONED ? VTD_SLOT_COLLECTED : VTD_SLOT_LOST));
+}
+
+/* Every wait that was fetched and has not completed is dropped. What is still in the queue is carried out
+ * after ITE is cleared; but a batch that the head stands in has lost what was before it. */
+static void mark_lost(struct vtd_queue *queue)
+{
+    unsigned end = hardware_head(queue);
+    bool inside = false;
+    unsigned slot;
+
+    log_error("vtd%u: device %04x does not answer an invalidation", queue->unit,
+              VTD_IQERCD_ITESID(vtd_read64(queue->registers, VTD_IQERCD)));
+    for (slot = queue->head; slot != end && slot != queue->tail; slot = vtd_queue_next(slot)) {
+        inside = queue->slots[slot].state == VTD_SLOT_PLAIN;
+        if (!inside)
+            mark_fetched(queue, slot);
+    }
+    if (!inside || slot == queue->tail)
+        return;
+    while (queue->slots[slot].state == VTD_SLOT_PLAIN)
+        slot = vtd_queue_next(slot);
+    if (queue->slots[slot].state == VTD_SLOT_PENDING)
+        atomic_write(&queue->slots[slot].state, (uint8_t)VTD_SLOT_AGAIN);
+}
+
+void vtd_queue_recover(struct vtd_queue *queue)
+{
+    uint32_t status;
+
+    if (!(vtd_read32(queue->registers, VTD_FSTS) & ERRORS))
+        return;
+    spin_lock(&queue->lock);
+    /* Once more under the lock: another waiter may have been faster. */
+    status = vtd_read32(queue->registers, VTD_FSTS) & ERRORS;
+    if (status) {
+        queue->errors++;
+        if (status & VTD_FSTS_IQE)
+            replace_refused(queue);
+        if (status & VTD_FSTS_ITE)
+            mark_lost(queue);
+        if (status & VTD_FSTS_ICE)
+            log_warn("vtd%u: an invalidation was answered that nobody asked for", queue->unit);
+        atomic_fence_full(); /* the new descriptor, before the unit fetches again */
+        vtd_write32(queue->registers, VTD_FSTS, status);
+        /* A unit goes on by itself. QEMU's does so at the next write of the tail. */
+        vtd_queue_kick(queue);
+    }
+    spin_unlock(&queue->lock);
+}

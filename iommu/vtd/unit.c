@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Switches a unit on and off: one global command at a time, each with a deadline. */
+#include "iommu/vtd/unit.h"
+#include "iommu/vtd/context.h"
+#include "iommu/vtd/fault.h"
+#include "lib/deadline.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/page_alloc.h"
+#include "lib/units.h"
+#include <inttypes.h>
+#include <string.h>
+
+#define COMMAND_NS (1 * NS_PER_S)
+
+/* Registers that every unit has lie in its first page. */
+#define FIRST_BYTES PAGE_SIZE
+
+static int map_registers(struct vtd_unit *unit, uint64_t bytes)
+{
+    unit->registers.base = platform_mmio_map(unit->drhd->registers, bytes);
+    if (unit->registers.base)
+        return 0;
+    log_error("vtd%u: registers at %#" PRIx64 " cannot be mapped", unit->index, unit->drhd->registers);
+    return ERR_NOMEM;
+}
+
+static int check_registers(const struct vtd_unit *unit)
+{
+    const struct vtd_cap *cap = &unit->cap;
+    uint64_t faults_end = cap->fault_offset + 16ull * cap->fault_count;
+    const char *missing = vtd_cap_missing(cap);
+
+    if (missing) {
+        log_error("vtd%u: lacks %s (CAP %#" PRIx64 ", ECAP %#" PRIx64 ")", unit->index, missing, cap->cap,
+                  cap->ecap);
+        return ERR_UNSUPPORTED;
+    }
+    /* Units before revision 4.0 of the specification do not tell their size, and it is a page then unless
+     * they say that their fault registers lie further on; what they say is bounded by the fields (11.4.2: 16
+     * KiB and 256 registers). */
+    if (faults_end > unit->drhd->bytes && unit->drhd->bytes > FIRST_BYTES) {
+        log_error("vtd%u: fault registers end at %#" PRIx64 ", the registers at %#" PRIx64, unit->index,
+                  faults_end, unit->drhd->bytes);
+        return ERR_HARDWARE;
+    }
+    return 0;
+}
+
+/* Taking over a unit that firmware uses is for a later version: it needs bus mastering off, a queue that ran
+ * dry, and tables that agree until they are invalidated. */
+static int check_off(const struct vtd_unit *unit)
+{
+    uint32_t gsts = vtd_read32(unit->registers, VTD_GSTS);
+    const char *on = gsts & VTD_GSTS_TES    ? "translation (TES)"
+                     : gsts & VTD_GSTS_QIES ? "queued invalidation (QIES)"
+                     : gsts & VTD_GSTS_IRES ? "interrupt remapping (IRES)"
+                                            : NULL;
+
+    if (!on)
+        return 0;
+    log_error("vtd%u: firmware left %s on, and this version takes over no unit that is in use (GSTS %#x)",
+              unit->index, on, gsts);
+    return ERR_UNSUPPORTED;
+}
+
+int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd)
+{
+    uint64_t registers_end;
+    uint32_t ver;
+    int error;
+
+    *unit = (struct vtd_unit){.index = index, .drhd = drhd};
+    error = map_registers(unit, FIRST_BYTES);
+    if (error)
+        return error;
+    ver = vtd_read32(unit->registers, VTD_VER);
+    if (ver == ~0u || VTD_VER_MAJOR(ver) == 0) {
+        log_error("vtd%u: no unit answers at %#" PRIx64 " (VER %#x)", index, drhd->registers, ver);
+        return ERR_HARDWARE;
+    }
+    vtd_cap_decode(&unit->cap, ver, vtd_read64(unit->registers, VTD_CAP),
+                   vtd_read64(unit->registers, VTD_ECAP));
+    error = check_registers(unit);
+    if (!error)
+        error = check_off(unit);
+    registers_end = align_up(unit->cap.fault_offset + 16ull * unit->cap.fault_count, PAGE_SIZE);
+    if (!error && registers_end > FIRST_BYTES)
+        error = map_registers(unit, registers_end);
+    return error;
+}
+
+/* Whether the status bit of a command has come to what it should be. */
+static bool status_is(const struct vtd_unit *unit, uint32_t bit, bool on)
+{
+    return !(vtd_read32(unit->registers, VTD_GSTS) & bit) == !on;
+}
+
+/* 11.4.4.1: the other commands keep their state, which GSTS tells, apart from those that are done once; one
+ * bit changes at a time; and the next command waits until GSTS shows this one. */
+static int command(struct vtd_unit *unit, uint32_t bit, bool on)
+{
+    uint32_t state = vtd_read32(unit->registers, VTD_GSTS) & ~VTD_GCMD_ONE_SHOT;
+
+    vtd_write32(unit->registers, VTD_GCMD, on ? state | bit : state & ~bit);
+    if (wait_until(status_is(unit, bit, on), COMMAND_NS))
+        return 0;
+    log_error("vtd%u: global command %#x is not carried out (GSTS %#x)", unit->index, bit,
+              vtd_read32(unit->registers, VTD_GSTS));
+    return ERR_TIMEOUT;
+}
+
+static int set_root(struct vtd_unit *unit)
+{
+    unit->root = pages_alloc(0, PAGE_HYPERVISOR);
+    if (!unit->root) {
+        log_error("vtd%u: no memory for the root table", unit->index);
+        return ERR_NOMEM;
+    }
+    vtd_unit_sync_table(unit, unit->root, PAGE_SIZE);
+    vtd_write64(unit->registers, VTD_RTADDR, virt_to_phys(unit->root) | VTD_RTADDR_TTM_SCALABLE);
+    return command(unit, VTD_GCMD_SRTP, true);
+}
+
+static int start_queue(struct vtd_unit *unit)
+{
+    int error = vtd_queue_init(&unit->queue, unit->registers, unit->index);
+
+    if (error)
+        return error;
+    vtd_write64(unit->registers, VTD_IQT, 0);
+    vtd_write64(unit->registers, VTD_IQA, vtd_queue_iqa(&unit->queue));
+    return command(unit, VTD_GCMD_QIE, true);
+}
+
+/* 6.6: after a new root table everything cached goes, from the top down: what is refilled from a stale upper
+ * cache would stay. */
+static int invalidate_all(struct vtd_unit *unit)
+{
+    const struct vtd_descriptor steps[] = {
+        vtd_descriptor_context_global(),
+        vtd_descriptor_pasid_cache_global(),
+        vtd_descriptor_iotlb_global(),
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+        int error = vtd_queue_run(&unit->queue, &steps[i], 1);
+
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* Firmware may have covered memory by protected regions. They would block DMA that the tables allow, and are
+ * of no use any more now that the tables protect. */
+static int release_protected_regions(struct vtd_unit *unit)
+{
+    if (!unit->cap.protected_regions || !(vtd_read32(unit->registers, VTD_PMEN) & VTD_PMEN_PRS))
+        return 0;
+    vtd_write32(unit->registers, VTD_PMEN, 0);
+    if (wait_until(!(vtd_read32(unit->registers, VTD_PMEN) & VTD_PMEN_PRS), COMMAND_NS))
+        return 0;
+    log_error("vtd%u: firmware's protected memory regions stay on", unit->index);
+    return ERR_TIMEOUT;
+}
+
+int vtd_unit_start(struct vtd_unit *unit)
+{
+    int error = set_root(unit);
+
+    unit->on = unit->root != NULL; /* even if the command failed: vtd_unit_stop() finds out */
+    if (!error)
+        error = start_queue(unit);
+    if (!error)
+        error = invalidate_all(unit);
+    if (!error)
+        error = vtd_fault_start(unit);
+    if (!error)
+        error = command(unit, VTD_GCMD_TE, true);
+    return error ? error : release_protected_regions(unit);
+}
+
+/* Off if GSTS says on. Reports whether it is off then. */
+static bool switch_off(struct vtd_unit *unit, uint32_t bit)
+{
+    return !(vtd_read32(unit->registers, VTD_GSTS) & bit) || command(unit, bit, false) == 0;
+}
+
+/* The queue must have run dry before it goes (6.5.2). */
+static bool stop_queue(struct vtd_unit *unit)
+{
+    if (!(vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_QIES))
+        return true;
+    return invalidate_all(unit) == 0 && switch_off(unit, VTD_GSTS_QIES);
+}
+
+void vtd_unit_stop(struct vtd_unit *unit)
+{
+    if (!unit->root)
+        return; /* nothing was switched on */
+    vtd_fault_stop(unit);
+    /* Translation first, so that nothing makes new work for the queue. */
+    unit->on = !switch_off(unit, VTD_GSTS_TES);
+    unit->on = !stop_queue(unit) || unit->on;
+    if (unit->on)
+        log_error("vtd%u: does not switch off", unit->index);
+}
+
+void vtd_unit_free(struct vtd_unit *unit)
+{
+    vtd_queue_destroy(&unit->queue);
+    if (unit->root)
+        vtd_context_free_tables(unit);
+}
+
+void vtd_unit_sync_table(const struct vtd_unit *unit, const void *table, size_t bytes)
+{
+    if (!unit->cap.coherent_tables)
+        platform_cache_flush(table, bytes);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One remapping unit: its registers, tables and queue; switched on and off. */
+#pragma once
+
+#include "iommu/vtd/cap.h"
+#include "iommu/vtd/dmar.h"
+#include "iommu/vtd/queue.h"
+#include "iommu/vtd/regs.h"
+#include "lib/compiler.h"
+#include "lib/spinlock.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A root entry points to the context tables of a bus: devices 0 to 15, and 16 to 31 (9.2). */
+struct vtd_root_entry {
+    uint64_t table[2];
+};
+
+_Static_assert(sizeof(struct vtd_root_entry) == 16, "128 bits (9.2)");
+
+struct vtd_unit {
+    unsigned index;
+    const struct dmar_unit *drhd; /* what it is for, and where */
+    struct vtd_registers registers;
+    struct vtd_cap cap;
+    struct vtd_root_entry *root; /* 256 buses */
+    struct spinlock tables_lock; /* over who links a new context table */
+    struct vtd_queue queue;
+    struct spinlock fault_lock; /* over the fault registers; taken in the interrupt too */
+    uint64_t fault_overflows;   /* times that the unit had no register left for a fault */
+    bool fault_event;           /* the interrupt is set up */
+    bool on;                    /* it may be reading its tables and its queue */
+};
+
+/* Maps the registers and decodes the capabilities. ERR_UNSUPPORTED: something needed is missing, or firmware
+ * left the unit on; the log names it. ERR_HARDWARE: no unit answers. ERR_NOMEM. */
+int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd) MUST_CHECK;
+
+/* Switches translation on with empty tables: from then on every device of the unit is blocked. ERR_NOMEM,
+ * ERR_TIMEOUT, ERR_HARDWARE. */
+int vtd_unit_start(struct vtd_unit *unit) MUST_CHECK;
+
+/* Switches translation and the queue off again, as far as they are on. With bus mastering off. The tables and
+ * the queue's memory stay, since other CPUs may be about to use them: they get ERR_TIMEOUT from the queue.
+ * May be tried again while unit->on. */
+void vtd_unit_stop(struct vtd_unit *unit);
+
+/* Gives back the memory of a unit that is off, and that nobody will use any more. */
+void vtd_unit_free(struct vtd_unit *unit);
+
+/* Makes what was written to a table visible to the unit, where its reads of tables do not snoop (ECAP.C). */
+void vtd_unit_sync_table(const struct vtd_unit *unit, const void *table, size_t bytes);

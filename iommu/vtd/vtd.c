@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds the units in the DMAR table and switches all of them on, or none. */
+#include "iommu/vtd/vtd.h"
+#include "iommu/domain.h"
+#include "iommu/fault_ring.h"
+#include "iommu/vtd/did.h"
+#include "iommu/vtd/errata.h"
+#include "iommu/vtd/fault.h"
+#include "iommu/vtd/first_stage.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/page_alloc.h"
+#include "lib/units.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+static struct {
+    struct dmar dmar;
+    struct vtd_unit *units;
+    unsigned count;
+    struct vtd_limits limits;
+    unsigned errata;
+} vtd;
+
+unsigned vtd_unit_count(void)
+{
+    return vtd.count;
+}
+
+struct vtd_unit *vtd_unit(unsigned index)
+{
+    return &vtd.units[index];
+}
+
+const struct vtd_limits *vtd_limits(void)
+{
+    return &vtd.limits;
+}
+
+unsigned vtd_errata(void)
+{
+    return vtd.errata;
+}
+
+const struct dmar *vtd_dmar(void)
+{
+    return &vtd.dmar;
+}
+
+struct vtd_unit *vtd_unit_of(struct pci_address device)
+{
+    struct vtd_unit *rest = NULL;
+
+    for (unsigned i = 0; i < vtd.count; i++) {
+        const struct dmar_unit *drhd = vtd.units[i].drhd;
+
+        if (dmar_scopes_cover(&drhd->devices, drhd->segment, device))
+            return &vtd.units[i];
+        if (drhd->include_all && drhd->segment == device.segment)
+            rest = &vtd.units[i];
+    }
+    return rest;
+}
+
+void vtd_limits_of(const struct vtd_unit *units, unsigned count, struct vtd_limits *limits)
+{
+    /* First-stage addresses are sign-extended from bit 47 (3.6); the upper half is nothing that a device's
+     * driver would ask for. */
+    *limits = (struct vtd_limits){1u << 16, 63, true, 47, true, true};
+    for (unsigned i = 0; i < count; i++) {
+        const struct vtd_cap *cap = &units[i].cap;
+
+        if (cap->domain_ids < limits->domain_ids)
+            limits->domain_ids = cap->domain_ids;
+        if (cap->mask_max < limits->mask_max)
+            limits->mask_max = cap->mask_max;
+        if (cap->guest_width_lg2 - 1 < limits->first_stage_lg2)
+            limits->first_stage_lg2 = (uint8_t)(cap->guest_width_lg2 - 1);
+        limits->page_selective = limits->page_selective && cap->page_selective;
+        limits->leaf_1g = limits->leaf_1g && cap->leaf_1g;
+        limits->coherent_walks = limits->coherent_walks && cap->coherent_walks;
+    }
+}
+
+/* An RMRR has to lie where nobody else's memory is (8.4). */
+static bool lies_in_free_memory(const struct dmar_reserved *reserved)
+{
+    for (uint64_t hpa = reserved->hpa; hpa < reserved->last; hpa += PAGE_SIZE) {
+        const struct page *page = page_of(phys_to_virt(hpa));
+
+        if (page && page->use != PAGE_UNUSED_FRAME)
+            return true;
+    }
+    return false;
+}
+
+static void log_reserved(void)
+{
+    for (unsigned i = 0; i < vtd.dmar.reserved_count; i++) {
+        const struct dmar_reserved *reserved = &vtd.dmar.reserved[i];
+
+        log_info("vtd: RMRR %#" PRIx64 "-%#" PRIx64 " of %u devices: they stay blocked in this version",
+                 reserved->hpa, reserved->last, reserved->devices.count);
+        if (lies_in_free_memory(reserved))
+            log_warn("vtd: RMRR %#" PRIx64 "-%#" PRIx64 " lies in memory that firmware does not reserve",
+                     reserved->hpa, reserved->last);
+    }
+}
+
+static int open_units(void)
+{
+    if (vtd.dmar.unit_count > IOMMU_UNITS_MAX) {
+        log_error("vtd: %u units, and this version knows %u", vtd.dmar.unit_count, IOMMU_UNITS_MAX);
+        return ERR_UNSUPPORTED;
+    }
+    vtd.units = calloc(vtd.dmar.unit_count, sizeof *vtd.units);
+    if (!vtd.units) {
+        log_error("vtd: no memory for %u units", vtd.dmar.unit_count);
+        return ERR_NOMEM;
+    }
+    for (vtd.count = 0; vtd.count < vtd.dmar.unit_count; vtd.count++) {
+        int error = vtd_unit_open(&vtd.units[vtd.count], vtd.count, &vtd.dmar.units[vtd.count]);
+
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int start_units(void)
+{
+    for (unsigned i = 0; i < vtd.count; i++) {
+        const struct vtd_unit *unit = &vtd.units[i];
+        int error = vtd_unit_start(&vtd.units[i]);
+
+        if (error)
+            return error;
+        log_info("vtd%u: on at %#" PRIx64 ", version %u.%u, segment %u%s", i, unit->drhd->registers,
+                 unit->cap.version_major, unit->cap.version_minor, unit->drhd->segment,
+                 unit->drhd->include_all ? ", all devices that no other unit names" : "");
+    }
+    return 0;
+}
+
+static void stop_all(void)
+{
+    iommu_set_domain_ops(NULL);
+    for (unsigned i = 0; i < vtd.count; i++)
+        vtd_unit_stop(&vtd.units[i]);
+}
+
+/* What an earlier start left, so long ago that no interrupt of its units is under way any more. ERR_BUSY if
+ * one is on. */
+static int forget(void)
+{
+    for (unsigned i = 0; i < vtd.count; i++)
+        if (vtd.units[i].on)
+            return ERR_BUSY;
+    for (unsigned i = 0; i < vtd.count; i++)
+        vtd_unit_free(&vtd.units[i]);
+    vtd.count = 0;
+    free(vtd.units);
+    vtd.units = NULL;
+    dmar_free(&vtd.dmar);
+    return 0;
+}
+
+/* All units are looked at before any is switched on. */
+static int start_all(void)
+{
+    int error = open_units();
+
+    if (error) {
+        vtd.count = 0; /* nothing was written to any */
+        return error;
+    }
+    vtd_limits_of(vtd.units, vtd.count, &vtd.limits);
+    error = vtd_did_init(vtd.limits.domain_ids);
+    return error ? error : start_units();
+}
+
+int iommu_init(const void *dmar, size_t bytes)
+{
+    int error = forget();
+
+    if (!error)
+        error = dmar_parse(dmar, bytes, &vtd.dmar);
+    if (error)
+        return error;
+    vtd.errata = vtd_errata_find(vtd.dmar.oem_id);
+    log_reserved();
+    error = start_all();
+    if (error) {
+        stop_all();
+        if (forget())
+            log_error("vtd: a unit may be on still, with nothing but empty tables");
+        return error;
+    }
+    vtd_first_stage_log_tracking();
+    iommu_set_domain_ops(&vtd_first_stage_ops);
+    return 0;
+}
+
+void iommu_shutdown(void)
+{
+    stop_all();
+}
+
+/* An interrupt that was lost, or a storm that was cut short, leaves faults in the registers. */
+static void drain_all(void)
+{
+    for (unsigned i = 0; i < vtd.count; i++)
+        if (vtd.units[i].on)
+            vtd_fault_drain(&vtd.units[i]);
+}
+
+uint64_t iommu_fault_count(void)
+{
+    drain_all();
+    return fault_ring_count();
+}
+
+unsigned iommu_faults(struct iommu_fault *faults, unsigned max)
+{
+    drain_all();
+    return fault_ring_copy(faults, max);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All units of the machine, and what they have in common. */
+#pragma once
+
+#include "iommu/vtd/dmar.h"
+#include "iommu/vtd/unit.h"
+#include "lib/pci_address.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What every unit can do: a domain is the same on all of them. */
+struct vtd_limits {
+    uint32_t domain_ids;
+    uint8_t mask_max;
+    bool page_selective;
+    uint8_t first_stage_lg2; /* first-stage input addresses are below 2^this */
+    bool leaf_1g;
+    bool coherent_walks;
+};
+
+/* Set by iommu_init(), and after that for good. */
+unsigned vtd_unit_count(void);
+struct vtd_unit *vtd_unit(unsigned index);
+const struct vtd_limits *vtd_limits(void);
+unsigned vtd_errata(void); /* enum vtd_erratum */
+const struct dmar *vtd_dmar(void);
+
+/* The unit that a device's requests go through; NULL when no unit covers it. */
+struct vtd_unit *vtd_unit_of(struct pci_address device);
+
+/* What all of count units (at least one) can do. */
+void vtd_limits_of(const struct vtd_unit *units, unsigned count, struct vtd_limits *limits);

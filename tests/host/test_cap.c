@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Capabilities: what is decoded, what is missing by name, and what several units have in common. */
+#include "iommu/vtd/cap.h"
+#include "iommu/vtd/errata.h"
+#include "iommu/vtd/regs.h"
+#include "iommu/vtd/vtd.h"
+#include "tests/host/fake_vtd.h"
+#include "tests/host/unit.h"
+#include <string.h>
+
+static void qemu_is_decoded(void **state)
+{
+    struct vtd_cap cap;
+
+    (void)state;
+    vtd_cap_decode(&cap, 0x10, 0x01d2008c222f0606ull, FAKE_ECAP);
+    assert_int_equal(cap.version_major, 1);
+    assert_int_equal(cap.version_minor, 0);
+    assert_int_equal(cap.domain_ids, 65536);
+    assert_int_equal(cap.guest_width_lg2, 48);
+    assert_int_equal(cap.mask_max, 18);
+    assert_int_equal(cap.fault_offset, 0x220);
+    assert_int_equal(cap.fault_count, 1);
+    assert_false(cap.coherent_tables);
+    assert_false(cap.coherent_walks);
+    assert_false(cap.snoop_control);
+    assert_true(cap.page_selective);
+    assert_true(cap.leaf_1g);
+    assert_false(cap.extended_interrupts);
+    assert_null(vtd_cap_missing(&cap));
+}
+
+static void what_is_missing_is_named(void **state)
+{
+    static const struct {
+        uint64_t cap, ecap;
+        const char *missing;
+    } cases[] = {
+        {FAKE_CAP, FAKE_ECAP & ~VTD_ECAP_QI, "ECAP.QI"},
+        {FAKE_CAP, FAKE_ECAP & ~VTD_ECAP_SMTS, "ECAP.SMTS"},
+        {FAKE_CAP, FAKE_ECAP & ~VTD_ECAP_FSTS, "ECAP.FSTS"},
+        {FAKE_CAP | VTD_CAP_RWBF, FAKE_ECAP, "CAP.RWBF"},
+        {FAKE_CAP | 7, FAKE_ECAP, "CAP.ND"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vtd_cap cap;
+
+        vtd_cap_decode(&cap, 0x10, cases[i].cap, cases[i].ecap);
+        assert_non_null(vtd_cap_missing(&cap));
+        assert_non_null(strstr(vtd_cap_missing(&cap), cases[i].missing));
+    }
+}
+
+static void names_are_those_of_set_bits(void **state)
+{
+    struct vtd_cap cap;
+
+    (void)state;
+    vtd_cap_decode(&cap, 0x10, VTD_CAP_PSI, VTD_ECAP_QI | VTD_ECAP_FSTS);
+    assert_string_equal(vtd_cap_name(&cap, 0), "PSI");
+    assert_string_equal(vtd_cap_name(&cap, 1), "QI");
+    assert_string_equal(vtd_cap_name(&cap, 2), "FSTS");
+    assert_null(vtd_cap_name(&cap, 3));
+}
+
+static void units_have_in_common_the_least(void **state)
+{
+    static struct vtd_unit units[2];
+    struct vtd_limits limits;
+
+    (void)state;
+    vtd_cap_decode(&units[0].cap, 0x10, FAKE_CAP, FAKE_ECAP | VTD_ECAP_SMPWC);
+    vtd_cap_decode(&units[1].cap, 0x10, FAKE_CAP & ~(VTD_CAP_FS1GP | 7ull | 0x3full << 48),
+                   FAKE_ECAP | VTD_ECAP_SMPWC);
+    vtd_limits_of(units, 1, &limits);
+    assert_true(limits.leaf_1g);
+    assert_true(limits.coherent_walks);
+    assert_int_equal(limits.first_stage_lg2, 47);
+    vtd_limits_of(units, 2, &limits);
+    assert_false(limits.leaf_1g);
+    assert_true(limits.coherent_walks);
+    assert_int_equal(limits.mask_max, 0);
+    assert_int_equal(limits.domain_ids, 16);
+    vtd_cap_decode(&units[1].cap, 0x10, FAKE_CAP, FAKE_ECAP);
+    vtd_limits_of(units, 2, &limits);
+    assert_false(limits.coherent_walks);
+}
+
+static void errata_are_found_by_oem_id(void **state)
+{
+    (void)state;
+    assert_int_equal(vtd_errata_find("BOCHS "),
+                     VTD_ERRATUM_ACCESSED_IS_DIRTY | VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE);
+    assert_int_equal(vtd_errata_find("INTEL "), 0);
+    assert_null(vtd_errata_name(0, 0));
+    assert_non_null(vtd_errata_name(VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE, 0));
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(qemu_is_decoded),
+        cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(names_are_those_of_set_bits),
+        cmocka_unit_test(units_have_in_common_the_least),
+        cmocka_unit_test(errata_are_found_by_oem_id),
+    };
+
+    return cmocka_run_group_tests_name("cap", tests, NULL, NULL);
+}
