@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The start, in its order: from the loader's hand-over to CPU 0's event loop. */
+#include "arch/main.h"
+#include "arch/console.h"
+#include "arch/cpu/apic.h"
+#include "arch/cpu/cpu.h"
+#include "arch/cpu/event.h"
+#include "arch/cpu/paging.h"
+#include "arch/cpu/panic.h"
+#include "arch/cpu/smp.h"
+#include "arch/cpu/tsc.h"
+#include "arch/platform/acpi.h"
+#include "arch/platform/boot_module.h"
+#include "arch/platform/memory_map.h"
+#include "arch/platform/pci.h"
+#include "arch/platform/power.h"
+#include "arch/version.h"
+#include "iommu/iommu.h"
+#include "lib/config.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/page_alloc.h"
+#include "lib/units.h"
+#include <string.h>
+
+/* Not a panic: the machine, or how it is set up, is not what Lull needs. */
+static NORETURN void cannot_run(const char *reason)
+{
+    log_error("lull: cannot run: %s", reason);
+    machine_exit(EXIT_STATUS_CANNOT_RUN);
+}
+
+static void set_log_level(const char *config)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    char value[CONFIG_VALUE_MAX];
+
+    config_get(config, "log", value, sizeof(value));
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        if (!strcmp(value, names[i]))
+            log_set_console_level((enum log_level)i);
+}
+
+static enum apic_mode apic_mode(const char *config)
+{
+    char value[CONFIG_VALUE_MAX];
+
+    config_get(config, "apic", value, sizeof(value));
+    if (!strcmp(value, "xapic"))
+        return APIC_XAPIC;
+    return strcmp(value, "x2apic") ? APIC_AUTO : APIC_X2APIC;
+}
+
+static unsigned cpus_max(const char *config)
+{
+    char value[CONFIG_VALUE_MAX];
+    const char *number = value;
+    uint64_t cpus;
+
+    if (!config_get(config, "cpus", value, sizeof(value)) ||
+        !config_number(&number, PLATFORM_CPUS_MAX, &cpus))
+        return PLATFORM_CPUS_MAX;
+    return (unsigned)cpus;
+}
+
+static bool is_larger(const struct boot_memory *a, const struct boot_memory *b)
+{
+    return a->end - a->hpa > b->end - b->hpa;
+}
+
+/* The largest range first: small ones could not hold their own descriptors. */
+static void add_memory(void)
+{
+    struct page_alloc_stats stats;
+    uint64_t count, left_out = 0;
+    const struct boot_memory *map = memory_map(&count);
+    const struct boot_memory *largest = NULL;
+
+    for (uint64_t i = 0; i < count; i++)
+        if (map[i].type == BOOT_MEMORY_FREE && (!largest || is_larger(&map[i], largest)))
+            largest = &map[i];
+    if (!largest || page_alloc_add(largest->hpa, largest->end))
+        cannot_run("there is no memory that could be used");
+    for (uint64_t i = 0; i < count; i++)
+        if (map[i].type == BOOT_MEMORY_FREE && &map[i] != largest && page_alloc_add(map[i].hpa, map[i].end))
+            left_out += map[i].end - map[i].hpa;
+    page_alloc_stats(&stats);
+    log_info("memory: %lu MiB free, %lu KiB left out", (unsigned long)(stats.free_pages * PAGE_SIZE / MIB),
+             (unsigned long)(left_out / KIB));
+}
+
+/* Devices are kept from memory by bus mastering alone until the units block them. */
+static void start_devices(const struct boot_info *info, const struct acpi_info *acpi)
+{
+    int error = pci_init(acpi->ecam, acpi->ecam_count);
+
+    /* A function that is not known could not be stopped. */
+    if (error)
+        cannot_run("not all PCI functions could be found");
+    log_info("PCI: bus mastering switched off (%u functions had it on)", pci_bus_master_off_all());
+    if (!info->dmar)
+        cannot_run("the firmware has no DMAR table: VT-d is not there, or switched off in its setup");
+    error = iommu_init(phys_to_virt(info->dmar), info->dmar_bytes);
+    if (error)
+        cannot_run("VT-d cannot be used; the log above says why");
+}
+
+static void start_cpus(const struct boot_info *info, const struct acpi_cpus *cpus, const char *config)
+{
+    uint32_t others[PLATFORM_CPUS_MAX];
+    unsigned count = 0;
+    int error;
+
+    for (unsigned i = 0; i < cpus->count && count + 1 < cpus_max(config); i++)
+        if (cpus->apic_ids[i] != apic_id_this())
+            others[count++] = cpus->apic_ids[i];
+    error = smp_start(others, count, info->ap_start);
+    if (error)
+        log_error("cpus: not all were started: %s", error_text(error));
+}
+
+void lull_main(const struct boot_info *info)
+{
+    struct acpi_info acpi;
+    const char *config = phys_to_virt(info->config);
+
+    cpu_boot_init(info);
+    memory_map_init(info);
+    power_init(info);
+    panic_set_end(power_end_after_panic);
+    set_log_level(config);
+    console_open(config);
+    log_info("Lull %s", lull_version);
+    boot_modules_init(info);
+
+    add_memory();
+    paging_init(info);
+    if (!acpi_init(info, &acpi))
+        power_set_acpi(&acpi.power);
+    console_open_late(config, &acpi.console);
+    tsc_init(acpi.power.pm_timer_port);
+    if (apic_init(apic_mode(config)))
+        cannot_run("the local APIC cannot be used; the log above says why");
+    start_devices(info, &acpi);
+    start_cpus(info, &acpi.cpus, config);
+    log_info("ready: %u CPUs", cpu_count());
+    console_start(config);
+    event_loop();
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds ACPI's tables in memory: RSDP, then XSDT or RSDT, then each table, mapped and checked before it is
+ * used. */
+#include "arch/platform/acpi.h"
+#include "arch/cpu/paging.h"
+#include "arch/platform/acpi_tables.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include <string.h>
+
+struct root {
+    struct acpi_table table;
+    uint32_t entry_bytes; /* of an address: 8 in the XSDT, 4 in the RSDT */
+};
+
+static const uint8_t *map_header(uint64_t hpa)
+{
+    return hpa ? paging_map_firmware(hpa, ACPI_HEADER_BYTES) : NULL;
+}
+
+/* False (logged): the table is not used. */
+static bool map_table(uint64_t hpa, const char *signature, struct acpi_table *table)
+{
+    const uint8_t *header = map_header(hpa);
+
+    if (!header)
+        return false;
+    table->length = acpi_header_length(header);
+    if (!table->length)
+        return false;
+    table->bytes = paging_map_firmware(hpa, table->length);
+    return table->bytes && acpi_table_valid(table, signature);
+}
+
+static int find_root(uint64_t rsdp_hpa, struct root *root)
+{
+    const void *rsdp = paging_map_firmware(rsdp_hpa, ACPI_RSDP_BYTES);
+    uint64_t rsdt, xsdt;
+    int error;
+
+    if (!rsdp)
+        return ERR_NOMEM;
+    error = acpi_parse_rsdp(rsdp, &rsdt, &xsdt);
+    if (error)
+        return error;
+    root->entry_bytes = 8;
+    if (xsdt && map_table(xsdt, "XSDT", &root->table))
+        return 0;
+    root->entry_bytes = 4;
+    if (rsdt && map_table(rsdt, "RSDT", &root->table))
+        return 0;
+    log_error("ACPI RSDP: neither XSDT nor RSDT can be used");
+    return ERR_MALFORMED;
+}
+
+/* The first table of that name that is in order. */
+static bool find_table(const struct root *root, const char *signature, struct acpi_table *table)
+{
+    for (uint32_t offset = ACPI_HEADER_BYTES; offset + root->entry_bytes <= root->table.length;
+         offset += root->entry_bytes) {
+        uint64_t hpa =
+            root->entry_bytes == 8 ? acpi_u64(&root->table, offset) : acpi_u32(&root->table, offset);
+        const uint8_t *header = map_header(hpa);
+
+        if (header && !memcmp(header, signature, 4) && map_table(hpa, signature, table))
+            return true;
+    }
+    return false;
+}
+
+static void read_power(const struct root *root, struct acpi_power *power)
+{
+    struct acpi_table table;
+    uint64_t dsdt = 0;
+
+    if (!find_table(root, "FACP", &table)) {
+        log_warn("ACPI: no FADT: no reset register, no PM timer");
+        return;
+    }
+    acpi_parse_fadt(&table, power, &dsdt);
+    if (dsdt && map_table(dsdt, "DSDT", &table))
+        acpi_parse_dsdt(&table, power);
+}
+
+int acpi_init(const struct boot_info *boot, struct acpi_info *info)
+{
+    struct acpi_table table;
+    struct root root;
+    int error;
+
+    memset(info, 0, sizeof(*info));
+    if (!boot->rsdp) {
+        log_warn("ACPI: the firmware has none");
+        return ERR_NOT_FOUND;
+    }
+    error = find_root(boot->rsdp, &root);
+    if (error)
+        return error;
+    if (find_table(&root, "APIC", &table))
+        acpi_parse_madt(&table, &info->cpus);
+    else
+        log_warn("ACPI: no MADT: only the CPU that booted is known");
+    if (find_table(&root, "MCFG", &table))
+        acpi_parse_mcfg(&table, info);
+    if (find_table(&root, "SPCR", &table))
+        acpi_parse_spcr(&table, &info->console);
+    read_power(&root, &info->power);
+    log_info("ACPI: %u CPUs, %u more could be plugged in", info->cpus.count, info->cpus.pluggable);
+    return 0;
+}

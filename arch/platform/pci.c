@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds every PCI function, and decides which may master the bus. */
+#include "arch/platform/pci.h"
+#include "arch/platform/pci_config.h"
+#include "lib/deadline.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/units.h"
+#include <stdlib.h>
+
+#define MULTIFUNCTION       0x80
+#define DEVICES             32u
+#define FUNCTIONS           8u
+#define PENDING_TIMEOUT_NS  (100 * NS_PER_MS)
+#define EXPRESS_FLAGS       0x02 /* offsets in the PCI Express capability: section 7.5.3 of its specification */
+#define EXPRESS_STATUS      0x0a
+#define EXPRESS_PENDING     (1u << 5)
+#define EXPRESS_CONTROL_2   0x28
+#define EXPRESS_ARI_FORWARD (1u << 5)
+
+/* The machine's functions; filled by pci_init(), read-only after it. */
+static struct pci_function *functions;
+static unsigned function_count;
+static unsigned function_room;
+
+static int add_function(struct pci_address address, uint32_t id)
+{
+    uint32_t buses = pci_read32(address, PCI_BUSES);
+    struct pci_function *function;
+
+    if (function_count == function_room) {
+        unsigned room = function_room ? 2 * function_room : 64;
+        struct pci_function *larger = realloc(functions, room * sizeof(*functions));
+
+        if (!larger)
+            return ERR_NOMEM;
+        functions = larger;
+        function_room = room;
+    }
+    function = &functions[function_count++];
+    *function = (struct pci_function){
+        .address = address,
+        .vendor = (uint16_t)id,
+        .device = (uint16_t)(id >> 16),
+        .class_code = pci_read32(address, PCI_CLASS) >> 8,
+        .header_type = pci_read8(address, PCI_HEADER_TYPE) & 0x7f,
+    };
+    if (function->header_type == PCI_HEADER_BRIDGE || function->header_type == PCI_HEADER_CARDBUS) {
+        function->secondary_bus = (uint8_t)(buses >> 8);
+        function->subordinate_bus = (uint8_t)(buses >> 16);
+    }
+    return 0;
+}
+
+static bool is_there(uint32_t id)
+{
+    return (uint16_t)id != 0xffff && (uint16_t)id != 0;
+}
+
+/* Fewer than 8 functions are looked at only where the first says that it is the only one. */
+static int scan_device(uint16_t segment, uint8_t bus, unsigned device)
+{
+    for (unsigned i = 0; i < FUNCTIONS; i++) {
+        struct pci_address address = {segment, bus, (uint8_t)(device << 3 | i)};
+        uint32_t id = pci_read32(address, PCI_ID);
+
+        if (is_there(id)) {
+            int error = add_function(address, id);
+
+            if (error)
+                return error;
+        }
+        if (i == 0 && (!is_there(id) || !(pci_read8(address, PCI_HEADER_TYPE) & MULTIFUNCTION)))
+            break;
+    }
+    return 0;
+}
+
+/* With ARI the 8 bits of device and function are one number, and need not begin with a multiple of 8. */
+static int scan_ari_bus(uint16_t segment, uint8_t bus)
+{
+    for (unsigned devfn = 0; devfn < DEVICES * FUNCTIONS; devfn++) {
+        struct pci_address address = {segment, bus, (uint8_t)devfn};
+        uint32_t id = pci_read32(address, PCI_ID);
+        int error = is_there(id) ? add_function(address, id) : 0;
+
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* Behind a PCI Express port that leads down there is only device 0, and some devices answer to every number.
+ */
+static bool leads_to_link(struct pci_address bridge, bool *ari)
+{
+    unsigned express = pci_capability(bridge, PCI_CAPABILITY_EXPRESS);
+    unsigned flags, type;
+
+    *ari = false;
+    if (!express)
+        return false;
+    flags = pci_read16(bridge, express + EXPRESS_FLAGS);
+    type = flags >> 4 & 15;
+    if (type != 4 && type != 6) /* root port, downstream port of a switch */
+        return false;
+    *ari = (flags & 15) >= 2 && (pci_read16(bridge, express + EXPRESS_CONTROL_2) & EXPRESS_ARI_FORWARD);
+    return true;
+}
+
+/* The bridge to a bus has a lower bus number, so it is in the table already. */
+static int scan_bus(uint16_t segment, uint8_t bus)
+{
+    const struct pci_function *bridge = pci_bridge_above((struct pci_address){segment, bus, 0});
+    bool ari = false;
+    unsigned devices = bridge && leads_to_link(bridge->address, &ari) ? 1 : DEVICES;
+
+    if (ari)
+        return scan_ari_bus(segment, bus);
+    for (unsigned device = 0; device < devices; device++) {
+        int error = scan_device(segment, bus, device);
+
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* Every bus is looked at, not only those behind known bridges: a machine with several host bridges has
+ * several root buses, and which they are only AML tells. */
+static int scan_segment(uint16_t segment)
+{
+    for (unsigned bus = 0; bus < 256; bus++) {
+        int error = pci_config_reaches(segment, (uint8_t)bus) ? scan_bus(segment, (uint8_t)bus) : 0;
+
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static bool segment_before(const struct acpi_ecam *ecam, unsigned index)
+{
+    for (unsigned i = 0; i < index; i++)
+        if (ecam[i].segment == ecam[index].segment)
+            return true;
+    return ecam[index].segment == 0;
+}
+
+int pci_init(const struct acpi_ecam *ecam, unsigned count)
+{
+    int error;
+
+    pci_config_init(ecam, count);
+    error = scan_segment(0);
+    for (unsigned i = 0; i < count && !error; i++)
+        if (!segment_before(ecam, i))
+            error = scan_segment(ecam[i].segment);
+    if (error)
+        log_error("PCI: %u functions found, then: %s", function_count, error_text(error));
+    else
+        log_info("PCI: %u functions", function_count);
+    return error;
+}
+
+const struct pci_function *pci_function(unsigned index)
+{
+    return index < function_count ? &functions[index] : NULL;
+}
+
+const struct pci_function *pci_find(struct pci_address address)
+{
+    for (unsigned i = 0; i < function_count; i++)
+        if (pci_address_equal(functions[i].address, address))
+            return &functions[i];
+    return NULL;
+}
+
+const struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth)
+{
+    for (unsigned i = 0; i < function_count; i++)
+        if (functions[i].vendor == vendor && functions[i].device == device && !nth--)
+            return &functions[i];
+    return NULL;
+}
+
+const struct pci_function *pci_find_class(uint32_t class_code, unsigned nth)
+{
+    for (unsigned i = 0; i < function_count; i++)
+        if (functions[i].class_code == class_code && !nth--)
+            return &functions[i];
+    return NULL;
+}
+
+const struct pci_function *pci_bridge_above(struct pci_address address)
+{
+    for (unsigned i = 0; i < function_count; i++)
+        if (functions[i].secondary_bus && functions[i].secondary_bus == address.bus &&
+            functions[i].address.segment == address.segment && functions[i].address.bus < address.bus)
+            return &functions[i];
+    return NULL;
+}
+
+/* What the function issued before it was stopped has ended when this returns true. */
+static bool wait_quiet(struct pci_address function)
+{
+    unsigned express = pci_capability(function, PCI_CAPABILITY_EXPRESS);
+
+    return !express || wait_until(!(pci_read16(function, express + EXPRESS_STATUS) & EXPRESS_PENDING),
+                                  PENDING_TIMEOUT_NS);
+}
+
+/* Returns whether it was on. */
+static bool stop(struct pci_address function)
+{
+    uint16_t command = pci_read16(function, PCI_COMMAND);
+
+    if (!(command & PCI_COMMAND_MASTER))
+        return false;
+    pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
+    /* The answer to this read comes after all writes that the function issued (PCI ordering rules). */
+    (void)pci_read16(function, PCI_COMMAND);
+    if (!wait_quiet(function))
+        log_warn("PCI " PCI_FORMAT ": transactions pending long after bus mastering was switched off",
+                 PCI_ARGS(function));
+    return true;
+}
+
+int pci_bus_master_set(struct pci_address address, bool on)
+{
+    const struct pci_function *function = pci_find(address);
+
+    if (!function)
+        return ERR_NOT_FOUND;
+    if (!on) {
+        stop(address);
+    } else {
+        for (const struct pci_function *step = function; step; step = pci_bridge_above(step->address))
+            pci_write16(step->address, PCI_COMMAND,
+                        pci_read16(step->address, PCI_COMMAND) | PCI_COMMAND_MASTER);
+    }
+    if (((pci_read16(address, PCI_COMMAND) & PCI_COMMAND_MASTER) != 0) != on) {
+        log_error("PCI " PCI_FORMAT ": bus mastering cannot be switched %s", PCI_ARGS(address),
+                  on ? "on" : "off");
+        return ERR_HARDWARE;
+    }
+    return 0;
+}
+
+unsigned pci_bus_master_off_all(void)
+{
+    unsigned stopped = 0;
+
+    /* Last found first: a function is stopped before the bridge that its writes pass. */
+    for (unsigned i = function_count; i--;)
+        stopped += stop(functions[i].address);
+    return stopped;
+}
