@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The one front door: "make help" lists what it does. Sources are found by folder, so a new file needs no
+# line.
+
+BUILD  ?= build
+MUTANT ?=
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+HOST_CC ?= gcc
+# Shared by all BUILD folders, since it is always built by HOST_CC with the same flags.
+NEWLIB  ?= build/newlib
+EFI_INCLUDE ?= /usr/include/efi
+EFI_LIB     ?= /usr/lib
+
+export BUILD CC
+
+# All CPUs, unless -j says otherwise. A make that another one started shares that one's.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := help
+
+# --- sources ---------------------------------------------------------------------------------------
+
+sources = $(sort $(wildcard $(foreach folder,$(1),$(addprefix $(folder)/,*.c *.S */*.c */*.S))))
+
+KERNEL_SOURCES := $(call sources,arch iommu lib tests/target)
+LOADER_SOURCES := $(filter-out boot/image.S,$(wildcard boot/*.c boot/*.S)) lib/config.c
+HOST_LIBRARY   := $(wildcard lib/*.c lib/pt/*.c iommu/*.c iommu/vtd/*.c)
+HOST_TESTS     := $(wildcard tests/host/test_*.c)
+HOST_SUPPORT   := $(filter-out $(HOST_TESTS),$(wildcard tests/host/*.c))
+
+objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))
+
+KERNEL_OBJECTS       := $(call objects,kernel,$(KERNEL_SOURCES))
+LOADER_OBJECTS       := $(call objects,loader,$(LOADER_SOURCES)) $(BUILD)/loader/image.o
+HOST_LIBRARY_OBJECTS := $(call objects,host,$(HOST_LIBRARY) $(HOST_SUPPORT))
+HOST_PROGRAMS        := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(HOST_TESTS))
+
+# --- flags -----------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+            -Wpointer-arith -Wcast-align -Wwrite-strings -Werror
+COMMON_FLAGS := -std=gnu11 -g -I. -MMD -MP $(WARNINGS) -DLULL_DEBUG \
+                $(if $(MUTANT),-DLULL_MUTANT=MUTANT_$(MUTANT))
+
+# No header of the host's libc can slip in: only the compiler's own and newlib's.
+compiler_include := $(shell $(CC) -print-file-name=include)
+NEWLIB_FLAGS := -nostdinc -isystem lib/newlib/include -isystem $(NEWLIB)/include -isystem $(compiler_include)
+
+KERNEL_FLAGS := $(COMMON_FLAGS) -O2 $(NEWLIB_FLAGS) -mcmodel=kernel -fno-pic -fno-pie -mno-red-zone \
+                -mgeneral-regs-only -fno-omit-frame-pointer -fno-stack-protector \
+                -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common
+KERNEL_LDFLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-size=4096 \
+                  --orphan-handling=error -T linker/lull.lds
+
+LOADER_FLAGS := $(COMMON_FLAGS) -O2 $(NEWLIB_FLAGS) -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 \
+                -fpic -fshort-wchar -ffreestanding -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+                -fno-asynchronous-unwind-tables -fcf-protection=none -DGNU_EFI_USE_MS_ABI
+LOADER_LDFLAGS := -nostdlib -shared -Bsymbolic -znocombreloc -z noexecstack -L$(EFI_LIB) \
+                  -T $(EFI_LIB)/elf_x86_64_efi.lds
+
+HOST_FLAGS := $(COMMON_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+              -fno-omit-frame-pointer -pthread
+
+# --- targets for people ----------------------------------------------------------------------------
+
+.PHONY: help deps all run test check image demo-image host clean FORCE
+
+help:
+	@echo 'make run         install what is missing, build, and show Lull on QEMU'
+	@echo 'make test        install what is missing, build, and run every test'
+	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
+	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
+	@echo 'make image       a disk image for a USB stick: $(BUILD)/lull.img'
+	@echo 'make demo-image  the same, which runs the demo on its own and powers off: $(BUILD)/demo.img'
+	@echo 'make deps        say what would be installed, and install it through apt'
+	@echo 'make clean       remove $(BUILD)'
+	@echo
+	@echo 'BUILD=folder (build), CC=gcc|clang, MUTANT=name (lib/mutant.h: breaks one guard on purpose)'
+
+deps:
+	@tools/deps
+
+# What deps installs decides what the makefile finds, so the rest is a make of its own.
+run: deps
+	@$(MAKE) all
+	@tests/harness/run
+
+test: deps
+	@$(MAKE) all image host
+	@+tests/run
+
+check: deps
+	@$(MAKE) all
+	@+tests/check/run
+
+all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI $(BUILD)/esp/lull/lull.cfg
+
+host: $(HOST_PROGRAMS)
+
+image: $(BUILD)/lull.img
+
+demo-image: $(BUILD)/demo.img
+
+clean:
+	rm -rf $(BUILD)
+
+# --- what everything was built with; objects follow when it changes --------------------------------
+
+# Writes its input to the target, whose time stays as it is when that changes nothing.
+write_if_changed = tee $@.new | cmp -s - $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS)' | $(write_if_changed)
+
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@(git describe --always --dirty 2>/dev/null || echo unknown) | $(write_if_changed)
+
+# --- newlib ----------------------------------------------------------------------------------------
+
+$(NEWLIB)/libc.a: tools/newlib lib/newlib/include/newlib.h $(wildcard /usr/src/newlib/*.tar.xz)
+	@echo '  NEWLIB  $@'
+	@CC='$(HOST_CC)' tools/newlib $(NEWLIB)
+
+# --- the hypervisor: linked twice, the second time with the table of its own functions -------------
+
+VERSION_OBJECTS := $(call objects,kernel,$(shell grep -ls LULL_VERSION $(KERNEL_SOURCES)))
+$(VERSION_OBJECTS): $(BUILD)/version
+$(VERSION_OBJECTS): KERNEL_FLAGS += -DLULL_VERSION="\"$$(cat $(BUILD)/version)\""
+
+$(BUILD)/kernel/%.o: % $(BUILD)/flags $(NEWLIB)/libc.a
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	@$(CC) $(KERNEL_FLAGS) -c -o $@ $<
+
+$(BUILD)/symbols-%.o: $(BUILD)/symbols-%.S
+	@$(CC) -c -o $@ $<
+
+$(BUILD)/symbols-empty.S: tools/symbols
+	@mkdir -p $(@D)
+	@tools/symbols </dev/null >$@
+
+$(BUILD)/symbols-full.S: $(BUILD)/lull-first.elf tools/symbols
+	@nm -n $< | tools/symbols >$@
+
+link_kernel = ld $(KERNEL_LDFLAGS) -o $@ $(KERNEL_OBJECTS) $(1) $(NEWLIB)/libc.a
+
+$(BUILD)/lull-first.elf: $(KERNEL_OBJECTS) $(BUILD)/symbols-empty.o linker/lull.lds $(NEWLIB)/libc.a
+	@$(call link_kernel,$(BUILD)/symbols-empty.o)
+
+$(BUILD)/lull.elf: $(BUILD)/lull-first.elf $(BUILD)/symbols-full.o
+	@echo '  LD      $@'
+	@$(call link_kernel,$(BUILD)/symbols-full.o)
+	@tools/same-addresses $(BUILD)/lull-first.elf $@
+
+# --- the loader, with the hypervisor inside --------------------------------------------------------
+
+$(BUILD)/lull-stripped.elf: $(BUILD)/lull.elf
+	@objcopy --strip-all $< $@
+
+$(BUILD)/loader/%.o: % $(BUILD)/flags $(NEWLIB)/libc.a
+	@mkdir -p $(@D)
+	@echo '  CC      $< (loader)'
+	@$(CC) $(LOADER_FLAGS) -c -o $@ $<
+
+$(BUILD)/loader/image.o: boot/image.S $(BUILD)/lull-stripped.elf
+	@mkdir -p $(@D)
+	@$(CC) -c -I. -DIMAGE='"$(BUILD)/lull-stripped.elf"' -o $@ $<
+
+$(BUILD)/lull.so: $(LOADER_OBJECTS)
+	@ld $(LOADER_LDFLAGS) -o $@ $(EFI_LIB)/crt0-efi-x86_64.o $(LOADER_OBJECTS) -lefi -lgnuefi
+	@! nm -u $@ | grep . || { echo 'lull.efi: undefined symbols' >&2; exit 1; }
+
+$(BUILD)/lull.efi: $(BUILD)/lull.so
+	@echo '  EFI     $@'
+	@objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' \
+	    -j .reloc --target efi-app-x86_64 --subsystem=10 $< $@
+
+# --- what a machine boots from ---------------------------------------------------------------------
+
+$(BUILD)/esp/EFI/BOOT/BOOTX64.EFI: $(BUILD)/lull.efi
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$(BUILD)/esp/lull/lull.cfg: boot/lull.cfg
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$(BUILD)/lull.img: $(BUILD)/lull.efi boot/lull.cfg tools/image
+	@echo '  IMAGE   $@'
+	@tools/image $@ $(BUILD)/lull.efi boot/lull.cfg
+
+$(BUILD)/demo.img: $(BUILD)/lull.efi boot/demo.cfg tools/image
+	@echo '  IMAGE   $@'
+	@tools/image $@ $(BUILD)/lull.efi boot/demo.cfg
+
+# --- tests on the host -----------------------------------------------------------------------------
+
+$(BUILD)/host/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (host)'
+	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
+
+# An archive, so that a test which brings its own version of something (a fake) is served first.
+$(BUILD)/host/library.a: $(HOST_LIBRARY_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/host/test_%: $(BUILD)/host/tests/host/test_%.c.o $(BUILD)/host/library.a
+	@$(HOST_CC) $(HOST_FLAGS) -o $@ $^ -lcmocka
+
+-include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
+    $(call objects,host,$(HOST_TESTS)))
