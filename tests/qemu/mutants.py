@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The demo and the suites are able to fail: images with one guard broken on purpose (lib/mutant.h) do not
+pass."""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness.boot import boot, run_cases
+from harness.qemu import Machine, build_dir
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MAKES_OWN = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+BUILD_SECONDS = 240
+COMMAND_SECONDS = 90
+
+
+def build(mutant):
+    """Makes the image with this guard broken; returns its build folder and make's complaints, None if there
+    are none."""
+    folder = os.path.join(build_dir(), f"mutant-{mutant}")
+    environment = {name: value for name, value in os.environ.items() if name not in MAKES_OWN}
+    done = subprocess.run(["make", "--no-print-directory", f"BUILD={os.path.relpath(folder, TOP)}",
+                           f"MUTANT={mutant}", "all"], cwd=TOP, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BUILD_SECONDS,
+                          check=False)
+    return folder, done.stdout if done.returncode else None
+
+
+def mutant_fails(report, mutant, command, complaint):
+    """Builds it and runs the command in it, which has to complain: not panic, not hang, and not be
+    content."""
+    folder, errors = build(mutant)
+    if errors:
+        report.ok(False, f"{mutant}: the image builds", errors)
+        return
+    with boot(f"mutant-{mutant}", Machine(build=folder)) as console:
+        console.wait_prompt()
+        report.contains(console.command(command, COMMAND_SECONDS), complaint, f"{mutant}: {command} fails")
+
+
+if __name__ == "__main__":
+    run_cases(
+        (mutant_fails, "NO_HARVEST_INVALIDATION", "demo", r"\bverdict: FAIL"),
+        (mutant_fails, "HARVEST_SKIPS_ENTRIES", "demo", r"\bverdict: FAIL"),
+        (mutant_fails, "NO_UNMAP_INVALIDATION", "demo", r"\bverdict: FAIL"),
+        (mutant_fails, "FREE_BEFORE_GRACE_PERIOD", "test rcu_pages*", r"(?m)^not ok "),
+    )
