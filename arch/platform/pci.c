@@ -8,11 +8,12 @@
 #include "lib/units.h"
 #include <stdlib.h>
 
-#define MULTIFUNCTION       0x80
-#define DEVICES             32u
-#define FUNCTIONS           8u
-#define PENDING_TIMEOUT_NS  (100 * NS_PER_MS)
-#define EXPRESS_FLAGS       0x02 /* offsets in the PCI Express capability: section 7.5.3 of its specification */
+#define MULTIFUNCTION      0x80
+#define DEVICES            32u
+#define FUNCTIONS          8u
+#define PENDING_TIMEOUT_NS (100 * NS_PER_MS)
+/* Offsets in the PCI Express capability: section 7.5.3 of its specification. */
+#define EXPRESS_FLAGS       0x02
 #define EXPRESS_STATUS      0x0a
 #define EXPRESS_PENDING     (1u << 5)
 #define EXPRESS_CONTROL_2   0x28
