@@ -107,7 +107,7 @@ struct iommu_domain *iommu_domain_create(const char *name, int *error)
 static void quarantine(struct iommu_domain *domain, struct gather *gather)
 {
     spin_lock(&domain->quarantine_lock);
-    domain->quarantined += gather_quarantine(gather, &domain->quarantine);
+    atomic_fetch_add(&domain->quarantined, gather_quarantine(gather, &domain->quarantine));
     spin_unlock(&domain->quarantine_lock);
 }
 
@@ -158,26 +158,29 @@ int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struc
     return error;
 }
 
-static bool has_devices(const struct iommu_domain *domain)
+static unsigned count_devices(const struct iommu_domain *domain)
 {
+    unsigned count = 0;
+
     for (unsigned i = 0; i < IOMMU_UNITS_MAX; i++)
-        if (domain->unit_devices[i])
-            return true;
-    return false;
+        count += atomic_read(&domain->unit_devices[i]);
+    return count;
 }
 
 int iommu_domain_destroy(struct iommu_domain *domain)
 {
+    uint64_t quarantined;
     int error;
 
-    if (has_devices(domain))
+    if (count_devices(domain))
         return ERR_BUSY;
     error = unmap_locked(domain, 0, pt_span_last(&domain->pt), NULL);
     if (error)
         return error;
-    if (domain->quarantined) {
+    quarantined = atomic_read(&domain->quarantined);
+    if (quarantined) {
         log_error("iommu: domain %s stays: a unit may still walk %" PRIu64 " of its tables", domain->name,
-                  domain->quarantined);
+                  quarantined);
         return ERR_HARDWARE;
     }
     spin_lock(&domains_lock);
@@ -205,6 +208,7 @@ static int check_target(const struct iommu_domain *domain, uint64_t iova, uint64
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
 {
     uint64_t mapped_end;
+    int unmap_error = 0;
     int error = pt_check_range(&domain->pt, iova, last);
 
     if (!error)
@@ -214,10 +218,10 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
     domain_lock(domain);
     error = domain->pt_ops->map(&domain->pt, iova, last, hpa, prot, &mapped_end);
     /* A device may have used what stood for a moment, so it goes the way of all mappings. */
-    if (error && mapped_end > iova && unmap_locked(domain, iova, mapped_end - 1, NULL))
-        log_error("iommu: domain %s: the failed map left pages that a unit may still write", domain->name);
+    if (error && mapped_end > iova)
+        unmap_error = unmap_locked(domain, iova, mapped_end - 1, NULL);
     domain_unlock(domain);
-    return error;
+    return unmap_error ? unmap_error : error;
 }
 
 bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf)
@@ -270,7 +274,12 @@ int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, str
      * that says "dirty is set already". */
     if (gather_empty(&gather) || mutant(NO_HARVEST_INVALIDATION))
         return 0;
-    return domain->ops->invalidate(domain, &gather);
+    error = domain->ops->invalidate(domain, &gather);
+    /* Devices may go on writing through translations that say so, and set nothing: the next harvest has to
+     * report these pages again, and to invalidate them. */
+    if (error)
+        domain->pt_ops->mark_dirty(&domain->pt, gather.iova, gather.last);
+    return error;
 }
 
 void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *info)
@@ -283,11 +292,10 @@ void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *in
         .tables = atomic_read(&domain->pt.tables),
         .tables_freed = atomic_read(&domain->tables_freed),
         .quarantined = atomic_read(&domain->quarantined),
+        .devices = count_devices(domain),
         .tracks_dirty = domain->tracks_dirty && frees_by_rcu(domain),
     };
     memcpy(info->name, domain->name, sizeof info->name);
-    for (unsigned i = 0; i < IOMMU_UNITS_MAX; i++)
-        info->devices += domain->unit_devices[i];
 }
 
 void iommu_domains_visit(void (*visit)(void *context, struct iommu_domain *domain), void *context)

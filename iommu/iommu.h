@@ -51,7 +51,8 @@ int iommu_detach(struct iommu_domain *domain, struct pci_address device) MUST_CH
 /* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing
  * when it fails: ERR_INVALID, ERR_RANGE (not whole pages, or beyond what the units translate), ERR_FORBIDDEN
  * (the target is not memory allocated as PAGE_DMA), ERR_EXISTS (something is mapped there), ERR_NOMEM.
- * Callers on disjoint ranges need no lock. */
+ * ERR_TIMEOUT, ERR_HARDWARE: it failed, part of it stood for a moment, and a unit did not confirm that it is
+ * gone: the pages must not be used again. Callers on disjoint ranges need no lock. */
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
     MUST_CHECK;
 
@@ -69,7 +70,8 @@ bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *le
  * invalidation: every write that a device completed before this returned is in this bitmap, or will be in the
  * next one. Runs beside map and unmap without blocking either; two harvests of one range must not run at
  * once. stats may be NULL. ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED (the units do not keep dirty bits);
- * ERR_TIMEOUT, ERR_HARDWARE (a unit did not confirm; the bitmap has what was found). */
+ * ERR_TIMEOUT, ERR_HARDWARE (a unit did not confirm; the bitmap has what was found, and the next harvest will
+ * report it again, with what lies between). */
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
                   unsigned flags, struct harvest_stats *stats) MUST_CHECK;
 

@@ -147,6 +147,27 @@ void pages_free(void *address)
     spin_unlock_irq(&lock, saved);
 }
 
+/* The first page of [hpa, last] that was given to the allocator, NULL if none was. Sections that it does not
+ * know are passed over as a whole: the range may come from firmware and be as long as addresses go. */
+static const struct page *first_known(uint64_t hpa, uint64_t last)
+{
+    uint64_t at = align_down(hpa, PAGE_SIZE);
+
+    while (at <= last && !(at >> ADDRESS_LG2)) {
+        const struct page *page = page_at(at);
+
+        if (page && page->use != PAGE_UNUSED_FRAME)
+            return page;
+        at = page ? at + PAGE_SIZE : align_down(at, 1ull << SECTION_LG2) + (1ull << SECTION_LG2);
+    }
+    return NULL;
+}
+
+bool pages_any_known(uint64_t hpa, uint64_t last)
+{
+    return first_known(hpa, last) != NULL;
+}
+
 bool pages_all_in_use(uint64_t hpa, uint64_t last, enum page_use use)
 {
     for (uint64_t at = align_down(hpa, PAGE_SIZE); at <= last; at += PAGE_SIZE) {
@@ -200,19 +221,17 @@ static int section_add(uint64_t section, uint64_t *hpa, uint64_t end)
 
 static int range_check(uint64_t hpa, uint64_t end)
 {
+    const struct page *known;
+
     if (end >> ADDRESS_LG2) {
         log_error("memory: %#" PRIx64 "-%#" PRIx64 " is beyond %d bits", hpa, end, ADDRESS_LG2);
         return ERR_RANGE;
     }
-    for (; hpa < end; hpa += PAGE_SIZE) {
-        const struct page *page = page_at(hpa);
-
-        if (page && page->use != PAGE_UNUSED_FRAME) {
-            log_error("memory: %#" PRIx64 " was given to the allocator already", hpa);
-            return ERR_RANGE;
-        }
-    }
-    return 0;
+    known = first_known(hpa, end - 1);
+    if (!known)
+        return 0;
+    log_error("memory: %#" PRIx64 " was given to the allocator already", known->hpa);
+    return ERR_RANGE;
 }
 
 static void frames_init(uint64_t hpa, uint64_t end, enum page_use use)

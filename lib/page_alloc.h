@@ -65,4 +65,8 @@ void *page_address(const struct page *page);
 /* True if every page of the physical range [hpa, last] is in the given use. */
 bool pages_all_in_use(uint64_t hpa, uint64_t last, enum page_use use) MUST_CHECK;
 
+/* True if any page of the physical range [hpa, last] was given to the allocator, however long the range is.
+ */
+bool pages_any_known(uint64_t hpa, uint64_t last);
+
 void page_alloc_stats(struct page_alloc_stats *stats);

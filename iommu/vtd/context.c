@@ -36,28 +36,31 @@ struct vtd_context_entry *vtd_context_find(const struct vtd_unit *unit, struct p
     return (half & ROOT_ENTRY_PRESENT) ? entry_in(half, device) : NULL;
 }
 
+/* False when there is no memory for the table. */
+static bool link_table(const struct vtd_unit *unit, uint64_t *half)
+{
+    void *table = pages_alloc(0, PAGE_HYPERVISOR);
+    uint64_t found = 0;
+
+    if (!table) {
+        log_error("vtd%u: no memory for a context table", unit->index);
+        return false;
+    }
+    vtd_unit_sync_table(unit, table, PAGE_SIZE);
+    if (!atomic_compare_exchange(half, &found, virt_to_phys(table) | ROOT_ENTRY_PRESENT))
+        pages_free(table); /* another CPU was faster */
+    return true;
+}
+
 struct vtd_context_entry *vtd_context_make(struct vtd_unit *unit, struct pci_address device)
 {
     uint64_t *half = root_half(unit, device);
-    void *table;
 
-    if (vtd_context_find(unit, device))
-        return vtd_context_find(unit, device);
-    table = pages_alloc(0, PAGE_HYPERVISOR);
-    if (!table) {
-        log_error("vtd%u: no memory for a context table", unit->index);
+    if (!vtd_context_find(unit, device) && !link_table(unit, half))
         return NULL;
-    }
-    vtd_unit_sync_table(unit, table, PAGE_SIZE);
-    spin_lock(&unit->tables_lock);
-    if (*half) {
-        pages_free(table); /* another CPU was faster */
-    } else {
-        atomic_write_release(half, virt_to_phys(table) | ROOT_ENTRY_PRESENT);
-        vtd_unit_sync_table(unit, half, sizeof *half);
-    }
-    spin_unlock(&unit->tables_lock);
-    return entry_in(*half, device);
+    /* By whoever finds it linked too: the CPU that linked it may not have come to this yet. */
+    vtd_unit_sync_table(unit, half, sizeof *half);
+    return vtd_context_find(unit, device);
 }
 
 void vtd_context_set(const struct vtd_unit *unit, struct vtd_context_entry *entry, uint64_t directory_hpa)
@@ -106,6 +109,8 @@ static void free_context_table(struct vtd_context_entry *table)
 
 void vtd_context_free_tables(struct vtd_unit *unit)
 {
+    if (!unit->root)
+        return;
     for (unsigned bus = 0; bus < BUSES; bus++)
         for (unsigned half = 0; half < 2; half++)
             if (unit->root[bus].table[half])

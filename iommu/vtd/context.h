@@ -37,6 +37,6 @@ void vtd_context_clear(const struct vtd_unit *unit, struct vtd_context_entry *en
 /* The PASID directory of an entry that was set and not cleared; NULL if there is none. */
 uint64_t *vtd_context_directory(const struct vtd_context_entry *entry);
 
-/* Gives back root and context tables, and the PASID tables of devices that are still in them. The unit is
- * off. */
+/* Gives back root and context tables, if there are any, and the PASID tables of devices that are still in
+ * them. The unit is off, and nobody will use it any more. */
 void vtd_context_free_tables(struct vtd_unit *unit);

@@ -93,7 +93,8 @@ int vtd_fault_start(struct vtd_unit *unit)
     vtd_write32(unit->registers, VTD_FEADDR, (uint32_t)address);
     if (unit->cap.extended_interrupts)
         vtd_write32(unit->registers, VTD_FEUADDR, (uint32_t)(address >> 32));
-    /* Errors of a queue from before this unit's own would keep the interrupt from coming. */
+    /* Errors of a queue from before this unit's own would keep the interrupt from coming, and its queue from
+     * running. */
     vtd_write32(unit->registers, VTD_FSTS, VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE);
     vtd_fault_drain(unit);
     vtd_write32(unit->registers, VTD_FECTL, 0);

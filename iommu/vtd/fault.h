@@ -5,8 +5,8 @@
 #include "iommu/vtd/unit.h"
 #include "lib/compiler.h"
 
-/* Clears what is recorded from before, and switches the interrupt on. ERR_NOMEM: no vector; ERR_UNSUPPORTED:
- * the vector's address does not fit the unit. */
+/* Clears what is recorded from before, the queue's errors too, and switches the interrupt on. Before the
+ * queue is on. ERR_NOMEM: no vector; ERR_UNSUPPORTED: the vector's address does not fit the unit. */
 int vtd_fault_start(struct vtd_unit *unit) MUST_CHECK;
 
 /* Switches it off. */

@@ -88,7 +88,7 @@ static void first_stage_destroy(struct iommu_domain *domain)
 static void join_unit(struct iommu_domain *domain, const struct vtd_unit *unit)
 {
     spin_lock(&attach_lock);
-    domain->unit_devices[unit->index]++;
+    atomic_fetch_add(&domain->unit_devices[unit->index], 1u);
     atomic_fetch_or(&domain->units, 1ull << unit->index);
     spin_unlock(&attach_lock);
     atomic_fence_full();
@@ -99,7 +99,7 @@ static void join_unit(struct iommu_domain *domain, const struct vtd_unit *unit)
 static void leave_unit(struct iommu_domain *domain, const struct vtd_unit *unit, bool clean)
 {
     spin_lock(&attach_lock);
-    if (--domain->unit_devices[unit->index] == 0 && clean)
+    if (atomic_fetch_sub(&domain->unit_devices[unit->index], 1u) == 1 && clean)
         atomic_fetch_and(&domain->units, ~(1ull << unit->index));
     spin_unlock(&attach_lock);
 }

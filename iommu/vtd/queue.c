@@ -169,8 +169,11 @@ static enum outcome poll(struct vtd_queue *queue, struct vtd_ticket ticket)
  * it. */
 static void abandon(struct vtd_queue *queue, struct vtd_ticket ticket)
 {
+    struct vtd_queue_slot *slot = &queue->slots[ticket.slot];
+
     spin_lock(&queue->lock);
-    queue->slots[ticket.slot].state = VTD_SLOT_ABANDONED;
+    /* What was dropped since the last look is never written, and would hold up the queue for ever. */
+    slot->state = slot->state == VTD_SLOT_LOST ? VTD_SLOT_COLLECTED : VTD_SLOT_ABANDONED;
     spin_unlock(&queue->lock);
     log_error("vtd%u: an invalidation did not complete: head %#lx, tail %#lx, fault status %#x", queue->unit,
               (unsigned long)vtd_read64(queue->registers, VTD_IQH),

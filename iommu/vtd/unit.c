@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Switches a unit on and off: one global command at a time, each with a deadline. */
 #include "iommu/vtd/unit.h"
-#include "iommu/vtd/context.h"
-#include "iommu/vtd/fault.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -175,8 +173,6 @@ int vtd_unit_start(struct vtd_unit *unit)
     if (!error)
         error = invalidate_all(unit);
     if (!error)
-        error = vtd_fault_start(unit);
-    if (!error)
         error = command(unit, VTD_GCMD_TE, true);
     return error ? error : release_protected_regions(unit);
 }
@@ -199,19 +195,11 @@ void vtd_unit_stop(struct vtd_unit *unit)
 {
     if (!unit->root)
         return; /* nothing was switched on */
-    vtd_fault_stop(unit);
     /* Translation first, so that nothing makes new work for the queue. */
     unit->on = !switch_off(unit, VTD_GSTS_TES);
     unit->on = !stop_queue(unit) || unit->on;
     if (unit->on)
         log_error("vtd%u: does not switch off", unit->index);
-}
-
-void vtd_unit_free(struct vtd_unit *unit)
-{
-    vtd_queue_destroy(&unit->queue);
-    if (unit->root)
-        vtd_context_free_tables(unit);
 }
 
 void vtd_unit_sync_table(const struct vtd_unit *unit, const void *table, size_t bytes)

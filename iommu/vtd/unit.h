@@ -24,7 +24,6 @@ struct vtd_unit {
     struct vtd_registers registers;
     struct vtd_cap cap;
     struct vtd_root_entry *root; /* 256 buses */
-    struct spinlock tables_lock; /* over who links a new context table */
     struct vtd_queue queue;
     struct spinlock fault_lock; /* over the fault registers; taken in the interrupt too */
     uint64_t fault_overflows;   /* times that the unit had no register left for a fault */
@@ -44,9 +43,6 @@ int vtd_unit_start(struct vtd_unit *unit) MUST_CHECK;
  * the queue's memory stay, since other CPUs may be about to use them: they get ERR_TIMEOUT from the queue.
  * May be tried again while unit->on. */
 void vtd_unit_stop(struct vtd_unit *unit);
-
-/* Gives back the memory of a unit that is off, and that nobody will use any more. */
-void vtd_unit_free(struct vtd_unit *unit);
 
 /* Makes what was written to a table visible to the unit, where its reads of tables do not snoop (ECAP.C). */
 void vtd_unit_sync_table(const struct vtd_unit *unit, const void *table, size_t bytes);

@@ -2,15 +2,13 @@
 /* Finds the units in the DMAR table and switches all of them on, or none. */
 #include "iommu/vtd/vtd.h"
 #include "iommu/domain.h"
-#include "iommu/fault_ring.h"
+#include "iommu/vtd/context.h"
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/fault.h"
-#include "iommu/vtd/first_stage.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
-#include "lib/units.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -82,18 +80,6 @@ void vtd_limits_of(const struct vtd_unit *units, unsigned count, struct vtd_limi
     }
 }
 
-/* An RMRR has to lie where nobody else's memory is (8.4). */
-static bool lies_in_free_memory(const struct dmar_reserved *reserved)
-{
-    for (uint64_t hpa = reserved->hpa; hpa < reserved->last; hpa += PAGE_SIZE) {
-        const struct page *page = page_of(phys_to_virt(hpa));
-
-        if (page && page->use != PAGE_UNUSED_FRAME)
-            return true;
-    }
-    return false;
-}
-
 static void log_reserved(void)
 {
     for (unsigned i = 0; i < vtd.dmar.reserved_count; i++) {
@@ -101,7 +87,8 @@ static void log_reserved(void)
 
         log_info("vtd: RMRR %#" PRIx64 "-%#" PRIx64 " of %u devices: they stay blocked in this version",
                  reserved->hpa, reserved->last, reserved->devices.count);
-        if (lies_in_free_memory(reserved))
+        /* An RMRR has to lie where nobody else's memory is (8.4). */
+        if (pages_any_known(reserved->hpa, reserved->last))
             log_warn("vtd: RMRR %#" PRIx64 "-%#" PRIx64 " lies in memory that firmware does not reserve",
                      reserved->hpa, reserved->last);
     }
@@ -131,8 +118,11 @@ static int start_units(void)
 {
     for (unsigned i = 0; i < vtd.count; i++) {
         const struct vtd_unit *unit = &vtd.units[i];
-        int error = vtd_unit_start(&vtd.units[i]);
+        /* Before the queue runs: what an earlier user left in the fault status would pass for its errors. */
+        int error = vtd_fault_start(&vtd.units[i]);
 
+        if (!error)
+            error = vtd_unit_start(&vtd.units[i]);
         if (error)
             return error;
         log_info("vtd%u: on at %#" PRIx64 ", version %u.%u, segment %u%s", i, unit->drhd->registers,
@@ -142,11 +132,12 @@ static int start_units(void)
     return 0;
 }
 
-static void stop_all(void)
+void vtd_stop(void)
 {
-    iommu_set_domain_ops(NULL);
-    for (unsigned i = 0; i < vtd.count; i++)
+    for (unsigned i = 0; i < vtd.count; i++) {
+        vtd_fault_stop(&vtd.units[i]);
         vtd_unit_stop(&vtd.units[i]);
+    }
 }
 
 /* What an earlier start left, so long ago that no interrupt of its units is under way any more. ERR_BUSY if
@@ -156,8 +147,10 @@ static int forget(void)
     for (unsigned i = 0; i < vtd.count; i++)
         if (vtd.units[i].on)
             return ERR_BUSY;
-    for (unsigned i = 0; i < vtd.count; i++)
-        vtd_unit_free(&vtd.units[i]);
+    for (unsigned i = 0; i < vtd.count; i++) {
+        vtd_queue_destroy(&vtd.units[i].queue);
+        vtd_context_free_tables(&vtd.units[i]);
+    }
     vtd.count = 0;
     free(vtd.units);
     vtd.units = NULL;
@@ -179,7 +172,7 @@ static int start_all(void)
     return error ? error : start_units();
 }
 
-int iommu_init(const void *dmar, size_t bytes)
+int vtd_start(const void *dmar, size_t bytes)
 {
     int error = forget();
 
@@ -190,38 +183,16 @@ int iommu_init(const void *dmar, size_t bytes)
     vtd.errata = vtd_errata_find(vtd.dmar.oem_id);
     log_reserved();
     error = start_all();
-    if (error) {
-        stop_all();
-        if (forget())
-            log_error("vtd: a unit may be on still, with nothing but empty tables");
-        return error;
-    }
-    vtd_first_stage_log_tracking();
-    iommu_set_domain_ops(&vtd_first_stage_ops);
-    return 0;
+    /* The memory stays until the next start: a unit may not have switched off, and a fault interrupt may be
+     * under way. */
+    if (error)
+        vtd_stop();
+    return error;
 }
 
-void iommu_shutdown(void)
-{
-    stop_all();
-}
-
-/* An interrupt that was lost, or a storm that was cut short, leaves faults in the registers. */
-static void drain_all(void)
+void vtd_drain_faults(void)
 {
     for (unsigned i = 0; i < vtd.count; i++)
         if (vtd.units[i].on)
             vtd_fault_drain(&vtd.units[i]);
-}
-
-uint64_t iommu_fault_count(void)
-{
-    drain_all();
-    return fault_ring_count();
-}
-
-unsigned iommu_faults(struct iommu_fault *faults, unsigned max)
-{
-    drain_all();
-    return fault_ring_copy(faults, max);
 }

@@ -4,8 +4,10 @@
 
 #include "iommu/vtd/dmar.h"
 #include "iommu/vtd/unit.h"
+#include "lib/compiler.h"
 #include "lib/pci_address.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What every unit can do: a domain is the same on all of them. */
@@ -18,7 +20,14 @@ struct vtd_limits {
     bool coherent_walks;
 };
 
-/* Set by iommu_init(), and after that for good. */
+/* What iommu_init() and iommu_shutdown() do to the units. */
+int vtd_start(const void *dmar, size_t bytes) MUST_CHECK;
+void vtd_stop(void);
+
+/* Reads the fault registers of all units: a storm that was cut short leaves faults there. */
+void vtd_drain_faults(void);
+
+/* Set by vtd_start(), and after that for good. */
 unsigned vtd_unit_count(void);
 struct vtd_unit *vtd_unit(unsigned index);
 const struct vtd_limits *vtd_limits(void);

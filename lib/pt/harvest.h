@@ -177,3 +177,23 @@ static ALWAYS_INLINE void pt_harvest_detached(const struct pt_format *fmt, const
         }
     }
 }
+
+/* Goes down from the root for each leaf: only when hardware has failed. */
+static ALWAYS_INLINE void pt_mark_dirty(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
+                                        uint64_t last)
+{
+    while (iova <= last) {
+        uint64_t *slot, entry;
+        unsigned level;
+
+        rcu_read_lock();
+        slot = pt_descend(fmt, pt, iova, &level) + pt_index(iova, level);
+        entry = pt_read(slot);
+        while (fmt->is_leaf(entry, level) && !atomic_compare_exchange(slot, &entry, entry | fmt->dirty))
+            ;
+        pt_flush(pt, slot, 1);
+        rcu_read_unlock();
+        rcu_quiescent();
+        iova = pt_entry_end(iova, level);
+    }
+}

@@ -57,6 +57,7 @@ static ALWAYS_INLINE void pt_visit(const struct pt_format *fmt, struct pt *pt, u
         if (pt_find(fmt, pt, iova, &leaf, &level))
             more = visit(context, &leaf);
         rcu_read_unlock();
+        rcu_quiescent();
         iova = pt_entry_end(iova, level);
     }
 }

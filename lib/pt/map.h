@@ -167,6 +167,7 @@ static ALWAYS_INLINE int pt_map(const struct pt_format *fmt, struct pt *pt, uint
             mapping.spare = pages_alloc(0, PAGE_HYPERVISOR);
             error = mapping.spare ? 0 : ERR_NOMEM;
         }
+        rcu_quiescent();
     }
     if (mapping.spare)
         pages_free(mapping.spare);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The page-table engine: radix trees of 512-entry tables, 3 to 5 levels, leaves at levels 0 to 2.
  *
- * It is written once (engine.h) and compiled once per format (pt_x86_64.c ...), so that a format's functions
- * inline. It knows no device and no IOMMU; what has to be invalidated or freed it puts into the gather that
- * it is handed.
+ * It is written once (map.h, unlink.h, lookup.h, harvest.h) and compiled once per format (pt_x86_64.c ...),
+ * so that a format's functions inline. It knows no device and no IOMMU; what has to be invalidated or freed
+ * it puts into the gather that it is handed.
  *
  * Callers on disjoint ranges need no lock among themselves, and none against lookup, visit and harvest. Each
- * function opens its own RCU read sections, and unless said otherwise must be called outside one. */
+ * function opens its own RCU read sections, and unless said otherwise must be called outside one: it reports
+ * quiescent states between tables. */
 #pragma once
 
 #include "lib/compiler.h"
@@ -87,13 +88,15 @@ struct pt_ops {
     bool (*lookup)(struct pt *pt, uint64_t iova, struct pt_leaf *leaf);
 
     /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and puts what has
-     * to be invalidated into gather. stats (may be NULL) is added to. Reports quiescent states between
-     * tables. */
+     * to be invalidated into gather. stats (may be NULL) is added to. */
     void (*harvest)(struct pt *pt, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap, unsigned flags,
                     struct gather *gather, struct harvest_stats *stats);
 
     /* Marks in bitmap the dirty leaves of the gather's detached tables. After gather_set_invalidated(). */
     void (*harvest_detached)(const struct pt *pt, const struct gather *gather, struct dirty_bitmap *bitmap);
+
+    /* Makes every leaf that meets [iova, last] dirty. */
+    void (*mark_dirty)(struct pt *pt, uint64_t iova, uint64_t last);
 
     /* Calls visit(context, leaf) for each leaf that meets [iova, last], lowest first, inside a read section,
      * until it returns false. */

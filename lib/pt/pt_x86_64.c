@@ -45,6 +45,11 @@ static void harvest_detached(const struct pt *pt, const struct gather *gather, s
     pt_harvest_detached(&format, pt, gather, bitmap);
 }
 
+static void mark_dirty(struct pt *pt, uint64_t iova, uint64_t last)
+{
+    pt_mark_dirty(&format, pt, iova, last);
+}
+
 static void visit(struct pt *pt, uint64_t iova, uint64_t last,
                   bool (*call)(void *context, const struct pt_leaf *leaf), void *context)
 {
@@ -58,5 +63,6 @@ const struct pt_ops pt_x86_64 = {
     .lookup = lookup,
     .harvest = harvest,
     .harvest_detached = harvest_detached,
+    .mark_dirty = mark_dirty,
     .visit = visit,
 };

@@ -62,7 +62,8 @@ static ALWAYS_INLINE uint64_t pt_unlink_step(const struct pt_format *fmt, struct
             pt_take(fmt, pt, &table[first + count], iova, level, gather, dirty);
         iova = pt_entry_end(iova, level);
         count++;
-    } while (iova <= last && first + count < PT_ENTRIES);
+        /* What was detached may be a large tree: the next step has a section of its own. */
+    } while (iova <= last && first + count < PT_ENTRIES && !pt_is_table(fmt, entry, level));
     pt_flush(pt, &table[first], count);
     return iova;
 }
@@ -92,6 +93,7 @@ static ALWAYS_INLINE int pt_unlink(const struct pt_format *fmt, struct pt *pt, u
         rcu_read_lock();
         iova = pt_unlink_step(fmt, pt, iova, last, gather, dirty);
         rcu_read_unlock();
+        rcu_quiescent();
     }
     return 0;
 }

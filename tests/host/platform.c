@@ -148,8 +148,8 @@ void platform_relax(void)
 {
     if (relax_hook)
         relax_hook();
-    else
-        sched_yield();
+    /* Whoever is waited for may need this core: without it hooks that take a mutex starve its holder. */
+    sched_yield();
 }
 
 uint64_t platform_irq_save(void)

@@ -233,6 +233,10 @@ static void a_map_that_fails_leaves_nothing_behind(void **state)
     assert_true(iommu_lookup(domain, BASE + 16 * PAGE_SIZE, &leaf));
     assert_int_equal(hardware.invalidations, 1); /* a device may have used it for a moment */
     assert_int_equal(hardware.last, BASE + 16 * PAGE_SIZE - 1);
+    /* And when it may be using it still, the caller hears of that. */
+    hardware.result = ERR_TIMEOUT;
+    assert_int_equal(map(domain, BASE, 32 * PAGE_SIZE), ERR_TIMEOUT);
+    assert_false(iommu_lookup(domain, BASE, &leaf));
     domain_free(domain);
 }
 
@@ -258,6 +262,30 @@ static void harvest_invalidates_what_it_cleared_and_only_that(void **state)
     device_write(domain, BASE + 2 * MIB);
     assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, 0, NULL), ERR_TIMEOUT);
     assert_true(bitmap_test(words, 512));
+    domain_free(domain);
+}
+
+static void what_a_failed_harvest_cleared_is_reported_again(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+
+    (void)state;
+    assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
+    device_write(domain, BASE + 5 * PAGE_SIZE);
+    hardware.result = ERR_TIMEOUT;
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, 0, NULL), ERR_TIMEOUT);
+    assert_int_equal(words[0], 1u << 5);
+    /* The device writes once more, through a translation that says "dirty is set already". Then the unit
+     * answers again. */
+    hardware.result = 0;
+    hardware.invalidations = 0;
+    words[0] = 0;
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, 0, NULL), 0);
+    assert_int_equal(words[0], 1u << 5);
+    assert_int_equal(hardware.invalidations, 1);
+    words[0] = 0;
+    assert_int_equal(iommu_harvest(domain, BASE, BASE + 4 * MIB - 1, &bitmap, 0, NULL), 0);
+    assert_int_equal(words[0], 0);
     domain_free(domain);
 }
 
@@ -323,6 +351,7 @@ int main(void)
         cmocka_unit_test(map_refuses_what_no_device_may_reach),
         cmocka_unit_test(a_map_that_fails_leaves_nothing_behind),
         cmocka_unit_test(harvest_invalidates_what_it_cleared_and_only_that),
+        cmocka_unit_test(what_a_failed_harvest_cleared_is_reported_again),
         cmocka_unit_test(harvest_refuses_bad_ranges_and_domains_that_cannot),
         cmocka_unit_test(a_domain_without_the_flag_frees_at_once),
         cmocka_unit_test(names_are_unique_and_found),

@@ -176,6 +176,9 @@ static void every_code_has_words(void **state)
         assert_true(strlen(vtd_fault_reason((uint8_t)code)) > 10);
     assert_non_null(strstr(vtd_fault_reason(0x02), "context entry not present"));
     assert_non_null(strstr(vtd_fault_reason(0x59), "SPT.2"));
+    assert_non_null(
+        strstr(vtd_fault_reason(0x75), "SFS.6: the second stage forbids reading the first-stage root"));
+    assert_non_null(strstr(vtd_fault_reason(0x7c), "the walk is not coherent"));
     assert_non_null(strstr(vtd_fault_reason(0xff), "does not know"));
 }
 

@@ -66,6 +66,16 @@ static void use_is_known_of_each_page(void **state)
     assert_false(pages_all_in_use(1ull << 60, 1ull << 60, PAGE_DMA));
 }
 
+static void what_is_known_is_found_in_any_range(void **state)
+{
+    (void)state;
+    assert_true(pages_any_known(GIB, GIB));
+    assert_true(pages_any_known(3 * GIB - 1, 4 * GIB));
+    assert_true(pages_any_known(0, ~0ull));
+    assert_false(pages_any_known(0, GIB - 1));
+    assert_false(pages_any_known(4 * GIB, ~0ull)); /* in this life */
+}
+
 static void live_blocks_never_overlap(void **state)
 {
     enum { BLOCKS = 300 };
@@ -142,6 +152,7 @@ int main(void)
         cmocka_unit_test(blocks_are_aligned_and_zero),
         cmocka_unit_test(a_whole_gigabyte_is_one_block_again_after_use),
         cmocka_unit_test(use_is_known_of_each_page),
+        cmocka_unit_test(what_is_known_is_found_in_any_range),
         cmocka_unit_test(live_blocks_never_overlap),
         cmocka_unit_test(memory_runs_out_and_comes_back),
         cmocka_unit_test(memory_given_twice_or_out_of_reach_is_refused),

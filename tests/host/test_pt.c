@@ -2,6 +2,7 @@
 /* The page-table engine on the x86_64 format: what map, unlink, lookup and harvest do to one tree. */
 #include "lib/error.h"
 #include "lib/page_alloc.h"
+#include "lib/rcu.h"
 #include "tests/host/host.h"
 #include "tests/host/pt_fixture.h"
 #include "tests/host/tree.h"
@@ -266,6 +267,25 @@ static bool count_leaf(void *context, const struct pt_leaf *leaf)
     return ++*(unsigned *)context < 3;
 }
 
+static void long_walks_hold_up_no_grace_period(void **state)
+{
+    uint64_t before;
+    unsigned count = 0;
+
+    (void)state;
+    tree_make(4, 1, 0);
+    before = rcu_get_state();
+    assert_int_equal(map(BASE, 4 * MIB, HPA), 0);
+    assert_true(rcu_poll(before));
+    before = rcu_get_state();
+    pt_x86_64.visit(&pt, BASE, BASE + 4 * MIB - 1, count_leaf, &count);
+    assert_true(rcu_poll(before));
+    before = rcu_get_state();
+    pt_x86_64.unlink(&pt, BASE, BASE + MIB - 1, &(struct gather){0}, NULL);
+    assert_true(rcu_poll(before));
+    tree_free();
+}
+
 static void visit_goes_through_the_leaves_until_told_to_stop(void **state)
 {
     unsigned count = 0;
@@ -343,6 +363,7 @@ int main(void)
         cmocka_unit_test(leaves_are_born_dirty_where_hardware_cannot_set_bits),
         cmocka_unit_test(memory_has_what_an_incoherent_walker_must_see),
         cmocka_unit_test(a_mapper_flushes_an_entry_that_its_installer_has_not),
+        cmocka_unit_test(long_walks_hold_up_no_grace_period),
         cmocka_unit_test(visit_goes_through_the_leaves_until_told_to_stop),
         cmocka_unit_test(without_memory_the_tree_is_as_far_as_it_says),
         cmocka_unit_test(ranges_are_checked),
