@@ -5,12 +5,13 @@
 #include "arch/cpu/apic.h"
 #include "arch/cpu/cpu.h"
 #include "arch/cpu/event.h"
-#include "arch/cpu/paging.h"
 #include "arch/cpu/panic.h"
 #include "arch/cpu/smp.h"
+#include "arch/cpu/stack.h"
 #include "arch/cpu/tsc.h"
 #include "arch/platform/acpi.h"
 #include "arch/platform/boot_module.h"
+#include "arch/platform/ioapic.h"
 #include "arch/platform/memory_map.h"
 #include "arch/platform/pci.h"
 #include "arch/platform/power.h"
@@ -105,15 +106,15 @@ static void start_devices(const struct boot_info *info, const struct acpi_info *
         cannot_run("VT-d cannot be used; the log above says why");
 }
 
-static void start_cpus(const struct boot_info *info, const struct acpi_cpus *cpus, const char *config)
+static void start_cpus(const struct boot_info *info, const struct acpi_madt *madt, const char *config)
 {
     uint32_t others[PLATFORM_CPUS_MAX];
     unsigned count = 0;
     int error;
 
-    for (unsigned i = 0; i < cpus->count && count + 1 < cpus_max(config); i++)
-        if (cpus->apic_ids[i] != apic_id_this())
-            others[count++] = cpus->apic_ids[i];
+    for (unsigned i = 0; i < madt->count && count + 1 < cpus_max(config); i++)
+        if (madt->apic_ids[i] != apic_id_this())
+            others[count++] = madt->apic_ids[i];
     error = smp_start(others, count, info->ap_start);
     if (error)
         log_error("cpus: not all were started: %s", error_text(error));
@@ -131,18 +132,20 @@ void lull_main(const struct boot_info *info)
     set_log_level(config);
     console_open(config);
     log_info("Lull %s", lull_version);
-    boot_modules_init(info);
+    boot_modules_log(info);
 
     add_memory();
-    paging_init(info);
+    stack_guard_boot();
     if (!acpi_init(info, &acpi))
         power_set_acpi(&acpi.power);
     console_open_late(config, &acpi.console);
     tsc_init(acpi.power.pm_timer_port);
+    for (unsigned i = 0; i < acpi.madt.io_apic_count; i++)
+        ioapic_mask(acpi.madt.io_apics[i]);
     if (apic_init(apic_mode(config)))
         cannot_run("the local APIC cannot be used; the log above says why");
     start_devices(info, &acpi);
-    start_cpus(info, &acpi.cpus, config);
+    start_cpus(info, &acpi.madt, config);
     log_info("ready: %u CPUs", cpu_count());
     console_start(config);
     event_loop();

@@ -4,16 +4,25 @@
 #include "boot/address_space.h"
 #include "lib/units.h"
 
-static bool in_direct_map(const struct boot_memory *range)
+/* The rights in the direct map; 0: it is not there. What the firmware still needs is only looked at: its code
+ * can be executed in the tables for calls, and must not be writable here. */
+static uint64_t direct_rights(const struct boot_memory *range)
 {
-    return range->type == BOOT_MEMORY_FREE || range->type == BOOT_MEMORY_LULL ||
-           range->type == BOOT_MEMORY_ACPI || range->type == BOOT_MEMORY_RUNTIME;
+    switch (range->type) {
+    case BOOT_MEMORY_FREE:
+    case BOOT_MEMORY_LULL:
+        return TABLES_WRITE | TABLES_NO_EXECUTE;
+    case BOOT_MEMORY_ACPI:
+    case BOOT_MEMORY_RUNTIME:
+        return TABLES_NO_EXECUTE;
+    default:
+        return 0;
+    }
 }
 
-static bool map_directly(struct tables *tables, uint64_t root, uint64_t hpa, uint64_t end)
+static bool map_directly(struct tables *tables, uint64_t root, uint64_t hpa, uint64_t end, uint64_t rights)
 {
-    return hpa >= end ||
-           tables_map(tables, root, DIRECT_MAP_BASE + hpa, hpa, end - hpa, TABLES_WRITE | TABLES_NO_EXECUTE);
+    return hpa >= end || tables_map(tables, root, DIRECT_MAP_BASE + hpa, hpa, end - hpa, rights);
 }
 
 /* The image's own pages are left out: there they could be written. */
@@ -24,18 +33,19 @@ static bool map_memory(struct tables *tables, const struct memory_map *memory, c
     for (uint64_t i = 0; i < memory->count;) {
         uint64_t hpa = memory->range[i].hpa;
         uint64_t end = memory->range[i].end;
-        bool mapped = in_direct_map(&memory->range[i++]);
+        uint64_t rights = direct_rights(&memory->range[i++]);
 
         /* Neighbours together have larger leaves than each has. */
-        while (mapped && i < memory->count && memory->range[i].hpa == end && in_direct_map(&memory->range[i]))
+        while (rights && i < memory->count && memory->range[i].hpa == end &&
+               direct_rights(&memory->range[i]) == rights)
             end = memory->range[i++].end;
-        if (!mapped)
+        if (!rights)
             continue;
         if (hpa <= info->image && info->image_end <= end) {
-            if (!map_directly(tables, root, hpa, info->image) ||
-                !map_directly(tables, root, info->image_end, end))
+            if (!map_directly(tables, root, hpa, info->image, rights) ||
+                !map_directly(tables, root, info->image_end, end, rights))
                 return false;
-        } else if (!map_directly(tables, root, hpa, end)) {
+        } else if (!map_directly(tables, root, hpa, end, rights)) {
             return false;
         }
     }

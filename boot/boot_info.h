@@ -28,14 +28,6 @@ struct boot_module {
     char name[48]; /* the file's name in \lull, ends with 0 */
 };
 
-struct boot_framebuffer {
-    uint64_t hpa; /* 0: there is none */
-    uint32_t width;
-    uint32_t height;
-    uint32_t stride;     /* pixels in a line, seen or not */
-    uint32_t blue_first; /* 1: bytes are blue, green, red, unused; 0: red, green, blue, unused */
-};
-
 struct boot_info {
     uint64_t magic;
     uint64_t image; /* where the hypervisor's image lies; contiguous */
@@ -52,5 +44,4 @@ struct boot_info {
     uint64_t memory_count;
     uint64_t modules; /* struct boot_module[] */
     uint64_t module_count;
-    struct boot_framebuffer framebuffer;
 };

@@ -17,6 +17,8 @@ EFI_STATUS efi_map_get(struct efi_map *map)
 
         map->bytes = map->capacity;
         status = BS->GetMemoryMap(&map->bytes, map->descriptors, &map->key, &map->stride, &version);
+        if (!EFI_ERROR(status) && map->stride < sizeof(EFI_MEMORY_DESCRIPTOR))
+            return EFI_INCOMPATIBLE_VERSION;
         if (status != EFI_BUFFER_TOO_SMALL)
             return status;
         efi_map_free(map);

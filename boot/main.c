@@ -4,7 +4,6 @@
  * menu goes on. */
 #include "boot/acpi.h"
 #include "boot/file.h"
-#include "boot/framebuffer.h"
 #include "boot/image.h"
 #include "boot/leave.h"
 #include "boot/loader.h"
@@ -81,7 +80,6 @@ static EFI_STATUS start(EFI_HANDLE handle, struct blocks *blocks)
     info->image = image.hpa;
     info->image_end = image.hpa + image.bytes;
     info->runtime_services = (uint64_t)(uintptr_t)RT;
-    framebuffer_find(&info->framebuffer);
     return leave(handle, blocks, info, &image);
 }
 

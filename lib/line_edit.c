@@ -138,13 +138,11 @@ static void move(struct line_edit *edit, char key)
     }
 }
 
-/* ESC [ parameters final: only a first parameter is kept, the rest is read over. */
+/* ESC [ parameters final: a key that takes a parameter takes it alone. */
 static void input_csi(struct line_edit *edit, char c)
 {
-    if (c >= '0' && c <= '9') {
+    if (c >= '0' && c <= '9')
         edit->parameter = (uint8_t)(edit->parameter * 10 + (c - '0'));
-        return;
-    }
     if (c >= ' ' && c < '@')
         return;
     edit->state = STATE_TEXT;

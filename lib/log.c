@@ -39,7 +39,7 @@ static void ring_append(const char *text, size_t bytes)
 static void make_printable(char *text)
 {
     for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
+        if (*text < ' ' || *text > '~')
             *text = '?';
 }
 

@@ -14,7 +14,7 @@ enum apic_mode {
 };
 
 /* Switches CPU 0's local APIC on, masks the 8259s, and measures the timer. Once, on CPU 0, after
- * paging_init() and tsc_init(), interrupts off. ERR_UNSUPPORTED: no local APIC, or not that mode; ERR_NOMEM;
+ * tsc_init(), interrupts off. ERR_UNSUPPORTED: no local APIC, or not that mode; ERR_NOMEM;
  * ERR_HARDWARE: the timer does not count. */
 int apic_init(enum apic_mode mode) MUST_CHECK;
 

@@ -40,6 +40,8 @@ struct cpu {
     struct segments segments;
     uintptr_t stack_top;
 
+    uint64_t outside_stack; /* while outside code runs; see outside_call.c */
+
     const struct trap_frame *stopped_at; /* once state is CPU_STOPPED: where */
     char brand[49];
 } CACHE_ALIGNED;

@@ -3,6 +3,7 @@
 #include "arch/cpu/interrupt.h"
 #include "arch/cpu/apic.h"
 #include "arch/cpu/cpu.h"
+#include "arch/cpu/outside_call.h"
 #include "arch/cpu/panic.h"
 #include "arch/cpu/probe.h"
 #include "arch/cpu/segments.h"
@@ -116,7 +117,7 @@ void interrupt_msi(unsigned cpu, uint8_t vector, uint64_t *address, uint32_t *da
 
 static void exception(struct trap_frame *frame)
 {
-    if (frame->vector == VECTOR_PAGE_FAULT && probe_fixup(frame))
+    if ((frame->vector == VECTOR_PAGE_FAULT && probe_fixup(frame)) || outside_call_fixup(frame))
         return;
     if (frame->vector == VECTOR_NMI)
         smp_stop_if_asked(frame);

@@ -9,7 +9,7 @@
 #include "lib/units.h"
 #include <stdlib.h>
 
-#define AREA_BYTES (512 * GIB) /* what one entry of level 3 covers; see paging_init() */
+#define AREA_BYTES (512 * GIB) /* what one entry of level 3 covers, which the loader makes */
 
 /* One mapping of whole pages. Never changed or removed once it is on the list. */
 struct mapping {

@@ -3,15 +3,11 @@
  * CPUs may map at once; entries go from empty to mapped, which needs no flush, but at start, where one CPU
  * runs. */
 #include "arch/cpu/paging.h"
-#include "arch/cpu/layout.h"
 #include "arch/cpu/paging_entry.h"
-#include "arch/cpu/panic.h"
 #include "arch/cpu/registers.h"
-#include "arch/cpu/stack.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
-#include <string.h>
 
 /* Accessed and dirty are set beforehand, so that no CPU has to write to the tables. */
 #define TABLE_BITS (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED)
@@ -149,18 +145,4 @@ void paging_drop_lower_half(void)
 uint32_t paging_root(void)
 {
     return (uint32_t)virt_to_phys(paging_live_root());
-}
-
-void paging_init(const struct boot_info *info)
-{
-    uint64_t *root = paging_live_root();
-
-    /* Each area lies below one entry of level 3, which is made now: later changes then show in the tables for
-     * runtime services too, since those share all that lies below the entries of the upper half. */
-    if (!entry_make(MMIO_BASE, 2) || !entry_make(STACKS_BASE, 2))
-        panic("paging: no memory for the first tables");
-    if (info->runtime_tables)
-        memcpy(entry_table(info->runtime_tables) + ENTRIES / 2, root + ENTRIES / 2,
-               ENTRIES / 2 * sizeof(*root));
-    stack_guard_boot();
 }

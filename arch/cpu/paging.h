@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hypervisor's own address space: one set of tables for all CPUs, made by the loader, kept up here. */
+/* The hypervisor's own address space: one set of tables for all CPUs, made by the loader, kept up here.
+ * Nothing is mapped before the page allocator has its memory. */
 #pragma once
 
-#include "boot/boot_info.h"
 #include "lib/compiler.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,10 +20,6 @@ struct paging_leaf {
     uint64_t bytes;  /* size of the leaf */
     unsigned rights; /* enum paging_rights, those of the upper tables taken in */
 };
-
-/* Takes over the loader's tables: guard pages below CPU 0's stacks, the areas for registers and stacks. CPU
- * 0, once, after the page allocator has its memory and before the other functions here. */
-void paging_init(const struct boot_info *info);
 
 /* Maps device registers for good: uncached, read-write, never executable. The same registers mapped again
  * give the same address. NULL (logged) when out of memory, and for bytes == 0 or addresses beyond what the

@@ -186,17 +186,8 @@ void panic(const char *format, ...)
     tell(message, (uintptr_t)__builtin_return_address(0), frame_pointer[0], NULL, 0);
 }
 
-void platform_panic(const char *format, ...)
-{
-    const uint64_t *frame_pointer = __builtin_frame_address(0);
-    char message[MESSAGE_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(message, sizeof(message), format, arguments);
-    va_end(arguments);
-    tell(message, (uintptr_t)__builtin_return_address(0), frame_pointer[0], NULL, 0);
-}
+/* The same, under the name that lib/ and iommu/ know. */
+NORETURN void platform_panic(const char *format, ...) __attribute__((alias("panic")));
 
 void panic_exception(const struct trap_frame *frame)
 {

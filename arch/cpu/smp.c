@@ -113,6 +113,7 @@ static bool start_one(struct cpu *cpu, uint32_t apic_id, uint64_t page)
     if (!atomic_compare_exchange(&cpu->state, &expected, CPU_ABANDONED))
         return true;
     apic_send_init(apic_id);
+    tsc_sync_give_up();
     log_warn("smp: the CPU with APIC id %u does not start: left out", apic_id);
     return false;
 }

@@ -26,9 +26,10 @@ unsigned smp_stop_others(void)
     for (unsigned i = 0; i < cpu_count(); i++)
         if (i + 1 != self)
             apic_send_nmi(i);
+    /* All were told at once: what the first that does not stop was given, the others have had too. */
     for (unsigned i = 0; i < cpu_count(); i++)
         if (i + 1 != self &&
-            !wait_until(atomic_read_acquire(&cpu_get(i)->state) == CPU_STOPPED, STOP_WAIT_NS))
+            !wait_until(atomic_read_acquire(&cpu_get(i)->state) == CPU_STOPPED, running ? 0 : STOP_WAIT_NS))
             running++;
     return running;
 }

@@ -15,7 +15,7 @@
 uintptr_t stack_boot_top(void);
 uintptr_t stack_boot_ist_top(unsigned ist);
 
-/* Unmaps the guard pages of CPU 0's stacks. For paging_init(). */
+/* Unmaps the guard pages of CPU 0's stacks. Once, on CPU 0, before there are others. */
 void stack_guard_boot(void);
 
 /* A new stack of this many pages, at most STACK_PAGES; returns its top (the address above its last byte), 0

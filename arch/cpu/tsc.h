@@ -21,6 +21,8 @@ const char *tsc_source(void);
 
 /* Measures what a starting CPU's TSC lacks to CPU 0's: CPU 0 serves, at the same time the other asks and sets
  * its own offset. tsc_sync_serve() is false if the other one did not ask within a second. For
- * smp.c, one CPU at a time. */
+ * smp.c, one CPU at a time. tsc_sync_give_up(), after the other one was reset, forgets what it may have
+ * asked. */
 bool tsc_sync_serve(void) MUST_CHECK;
 void tsc_sync_ask(void);
+void tsc_sync_give_up(void);

@@ -4,6 +4,7 @@
 #include "arch/platform/acpi.h"
 #include "arch/cpu/paging.h"
 #include "arch/platform/acpi_tables.h"
+#include "arch/platform/memory_map.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include <string.h>
@@ -13,9 +14,18 @@ struct root {
     uint32_t entry_bytes; /* of an address: 8 in the XSDT, 4 in the RSDT */
 };
 
+/* An address in a table may be any: a device's registers are not read by chance. NULL (logged). */
+static const void *map(uint64_t hpa, size_t bytes)
+{
+    if (memory_map_is_readable(hpa, bytes))
+        return paging_map_firmware(hpa, bytes);
+    log_warn("ACPI: %zu bytes at 0x%lx are not in the memory map; left out", bytes, (unsigned long)hpa);
+    return NULL;
+}
+
 static const uint8_t *map_header(uint64_t hpa)
 {
-    return hpa ? paging_map_firmware(hpa, ACPI_HEADER_BYTES) : NULL;
+    return hpa ? map(hpa, ACPI_HEADER_BYTES) : NULL;
 }
 
 /* False (logged): the table is not used. */
@@ -28,18 +38,18 @@ static bool map_table(uint64_t hpa, const char *signature, struct acpi_table *ta
     table->length = acpi_header_length(header);
     if (!table->length)
         return false;
-    table->bytes = paging_map_firmware(hpa, table->length);
+    table->bytes = map(hpa, table->length);
     return table->bytes && acpi_table_valid(table, signature);
 }
 
 static int find_root(uint64_t rsdp_hpa, struct root *root)
 {
-    const void *rsdp = paging_map_firmware(rsdp_hpa, ACPI_RSDP_BYTES);
+    const void *rsdp = map(rsdp_hpa, ACPI_RSDP_BYTES);
     uint64_t rsdt, xsdt;
     int error;
 
     if (!rsdp)
-        return ERR_NOMEM;
+        return ERR_MALFORMED;
     error = acpi_parse_rsdp(rsdp, &rsdt, &xsdt);
     if (error)
         return error;
@@ -97,7 +107,7 @@ int acpi_init(const struct boot_info *boot, struct acpi_info *info)
     if (error)
         return error;
     if (find_table(&root, "APIC", &table))
-        acpi_parse_madt(&table, &info->cpus);
+        acpi_parse_madt(&table, &info->madt);
     else
         log_warn("ACPI: no MADT: only the CPU that booted is known");
     if (find_table(&root, "MCFG", &table))
@@ -105,6 +115,6 @@ int acpi_init(const struct boot_info *boot, struct acpi_info *info)
     if (find_table(&root, "SPCR", &table))
         acpi_parse_spcr(&table, &info->console);
     read_power(&root, &info->power);
-    log_info("ACPI: %u CPUs, %u more could be plugged in", info->cpus.count, info->cpus.pluggable);
+    log_info("ACPI: %u CPUs, %u more could be plugged in", info->madt.count, info->madt.pluggable);
     return 0;
 }

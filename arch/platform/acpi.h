@@ -22,12 +22,16 @@ struct acpi_register {
     uint8_t width;    /* bits */
 };
 
+#define ACPI_IO_APICS_MAX 64
+
 /* MADT. */
-struct acpi_cpus {
+struct acpi_madt {
     uint32_t
         apic_ids[PLATFORM_CPUS_MAX]; /* of the CPUs that can be started, in the table's order, each once */
     unsigned count;
-    unsigned pluggable; /* CPUs that are not there, and may come */
+    unsigned pluggable;                   /* CPUs that are not there, and may come */
+    uint32_t io_apics[ACPI_IO_APICS_MAX]; /* physical addresses of their registers */
+    unsigned io_apic_count;
 };
 
 /* FADT, and from the DSDT the sleep types of S5. */
@@ -61,7 +65,7 @@ struct acpi_console {
 };
 
 struct acpi_info {
-    struct acpi_cpus cpus;
+    struct acpi_madt madt;
     struct acpi_power power;
     struct acpi_ecam ecam[ACPI_ECAM_MAX];
     unsigned ecam_count;
@@ -69,6 +73,6 @@ struct acpi_info {
 };
 
 /* Reads the tables that the firmware left. What is missing or malformed is logged with its offset and left
- * out of *info. After paging_init(), once. ERR_NOT_FOUND: no ACPI at all; ERR_MALFORMED: nothing behind the
- * RSDP can be used. */
+ * out of *info. After the page allocator has its memory, once. ERR_NOT_FOUND: no ACPI at all; ERR_MALFORMED:
+ * nothing behind the RSDP can be used. */
 int acpi_init(const struct boot_info *boot, struct acpi_info *info) MUST_CHECK;

@@ -7,6 +7,12 @@
 #include "lib/units.h"
 #include <string.h>
 
+enum madt_type {
+    MADT_LOCAL_APIC = 0,
+    MADT_IO_APIC = 1,
+    MADT_LOCAL_X2APIC = 9,
+};
+
 uint8_t acpi_u8(const struct acpi_table *table, uint32_t offset)
 {
     return offset < table->length ? table->bytes[offset] : 0;
@@ -96,7 +102,7 @@ int acpi_parse_rsdp(const void *rsdp, uint64_t *rsdt, uint64_t *xsdt)
     return 0;
 }
 
-static void add_cpu(struct acpi_cpus *cpus, uint32_t offset, uint32_t apic_id, uint32_t flags)
+static void add_cpu(struct acpi_madt *cpus, uint32_t offset, uint32_t apic_id, uint32_t flags)
 {
     const uint32_t enabled = 1, online_capable = 2;
 
@@ -119,24 +125,49 @@ static void add_cpu(struct acpi_cpus *cpus, uint32_t offset, uint32_t apic_id, u
     cpus->apic_ids[cpus->count++] = apic_id;
 }
 
-/* Entries of types 0 (local APIC) and 9 (local x2APIC), sections 5.2.12.2 and 5.2.12.12. */
-void acpi_parse_madt(const struct acpi_table *madt, struct acpi_cpus *cpus)
+static void add_io_apic(struct acpi_madt *found, uint32_t offset, uint32_t address)
+{
+    if (found->io_apic_count == ARRAY_SIZE(found->io_apics))
+        log_warn("ACPI MADT: offset 0x%x: more than %zu I/O APICs; this one is left out", (unsigned)offset,
+                 ARRAY_SIZE(found->io_apics));
+    else
+        found->io_apics[found->io_apic_count++] = address;
+}
+
+/* The least length of an entry. */
+static uint8_t madt_entry_bytes(uint8_t type)
+{
+    switch (type) {
+    case MADT_LOCAL_APIC:
+        return 8;
+    case MADT_IO_APIC:
+        return 12;
+    case MADT_LOCAL_X2APIC:
+        return 16;
+    default:
+        return 2;
+    }
+}
+
+/* Sections 5.2.12.2, 5.2.12.3 and 5.2.12.12. */
+void acpi_parse_madt(const struct acpi_table *madt, struct acpi_madt *found)
 {
     for (uint32_t offset = 44; offset < madt->length;) {
         uint8_t type = acpi_u8(madt, offset);
         uint8_t bytes = acpi_u8(madt, offset + 1);
 
-        if (bytes < 2 || bytes > madt->length - offset || (type == 0 && bytes < 8) ||
-            (type == 9 && bytes < 16)) {
+        if (bytes < madt_entry_bytes(type) || bytes > madt->length - offset) {
             log_warn("ACPI MADT: offset 0x%x: entry of type %u has %u bytes; the rest is left out",
                      (unsigned)offset, type, bytes);
             return;
         }
         /* 0xff and 0xffffffff are the broadcast addresses. */
-        if (type == 0 && acpi_u8(madt, offset + 3) != 0xff)
-            add_cpu(cpus, offset, acpi_u8(madt, offset + 3), acpi_u32(madt, offset + 4));
-        else if (type == 9 && acpi_u32(madt, offset + 4) != 0xffffffff)
-            add_cpu(cpus, offset, acpi_u32(madt, offset + 4), acpi_u32(madt, offset + 8));
+        if (type == MADT_LOCAL_APIC && acpi_u8(madt, offset + 3) != 0xff)
+            add_cpu(found, offset, acpi_u8(madt, offset + 3), acpi_u32(madt, offset + 4));
+        else if (type == MADT_LOCAL_X2APIC && acpi_u32(madt, offset + 4) != 0xffffffff)
+            add_cpu(found, offset, acpi_u32(madt, offset + 4), acpi_u32(madt, offset + 8));
+        else if (type == MADT_IO_APIC)
+            add_io_apic(found, offset, acpi_u32(madt, offset + 4));
         offset += bytes;
     }
 }

@@ -35,7 +35,7 @@ int acpi_parse_rsdp(const void *rsdp, uint64_t *rsdt, uint64_t *xsdt) MUST_CHECK
 
 /* Section 5.2.12, 5.2.9, 5.2.11 (only to find _S5_), and the PCI firmware and SPCR specifications. Entries
  * that are wrong are logged and left out; a parser adds to what it is handed, which is all zeros at first. */
-void acpi_parse_madt(const struct acpi_table *madt, struct acpi_cpus *cpus);
+void acpi_parse_madt(const struct acpi_table *madt, struct acpi_madt *found);
 void acpi_parse_fadt(const struct acpi_table *fadt, struct acpi_power *power, uint64_t *dsdt);
 void acpi_parse_dsdt(const struct acpi_table *dsdt, struct acpi_power *power);
 void acpi_parse_mcfg(const struct acpi_table *mcfg, struct acpi_info *info);

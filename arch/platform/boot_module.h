@@ -3,10 +3,6 @@
 #pragma once
 
 #include "boot/boot_info.h"
-#include <stddef.h>
 
-/* Remembers where they are. Once, before the other function. */
-void boot_modules_init(const struct boot_info *info);
-
-/* The contents of the module called name, and its size in *bytes. NULL when there is none. Any CPU. */
-const void *boot_module_find(const char *name, size_t *bytes);
+/* Logs each, with its size. */
+void boot_modules_log(const struct boot_info *info);

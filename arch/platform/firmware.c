@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The call of ResetSystem(), in the address space that the loader made for it. */
 #include "arch/platform/firmware.h"
-#include "arch/cpu/paging.h"
+#include "arch/cpu/outside_call.h"
 #include "arch/platform/memory_map.h"
 #include "lib/log.h"
 #include "lib/platform.h"
@@ -11,10 +11,6 @@
 #define RUNTIME_SIGNATURE    0x56524553544e5552ull
 #define RUNTIME_HEADER_BYTES 12
 #define RUNTIME_RESET_SYSTEM 104
-
-#define ROOT_ENTRIES 512u
-
-typedef __attribute__((ms_abi)) void reset_system(uint32_t type, uint64_t status, uint64_t bytes, void *data);
 
 static uint64_t read64(const uint8_t *bytes)
 {
@@ -47,30 +43,15 @@ static uint64_t find_reset_system(uint64_t services)
     return function;
 }
 
-static void set_root(uint64_t root)
-{
-    __asm__ volatile("movq %0, %%cr3" ::"r"(root) : "memory");
-}
-
-/* The hypervisor's half may have got new parts (stacks, registers) since the loader made both roots. */
-static void share_upper_half(uint64_t root)
-{
-    const uint64_t *ours = phys_to_virt(paging_root());
-    uint64_t *theirs = phys_to_virt(root);
-
-    for (unsigned i = ROOT_ENTRIES / 2; i < ROOT_ENTRIES; i++)
-        theirs[i] = ours[i];
-}
-
 void firmware_reset_system(const struct boot_info *info, enum firmware_reset type)
 {
     uint64_t function = find_reset_system(info->runtime_services);
 
     if (!function)
         return;
-    share_upper_half(info->runtime_tables);
-    set_root(info->runtime_tables);
-    ((reset_system *)function)(type, 0, 0, NULL);
-    set_root(paging_root());
-    log_warn("firmware: ResetSystem() came back");
+    /* Real firmware touches registers that its memory map does not list. */
+    if (outside_call(function, type, info->runtime_tables))
+        log_warn("firmware: ResetSystem() came back");
+    else
+        log_warn("firmware: ResetSystem() failed");
 }

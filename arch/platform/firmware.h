@@ -10,6 +10,6 @@ enum firmware_reset {
     FIRMWARE_RESET_SHUTDOWN = 2,
 };
 
-/* Calls ResetSystem(). Returns if the firmware does not have it, or did nothing. On CPU 0, interrupts off,
- * the other CPUs stopped. */
+/* Calls ResetSystem(). Returns if the firmware does not have it, failed, or did nothing. On CPU 0, interrupts
+ * off, the other CPUs stopped. */
 void firmware_reset_system(const struct boot_info *info, enum firmware_reset type);

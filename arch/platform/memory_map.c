@@ -43,6 +43,18 @@ bool memory_map_has(enum boot_memory_type type, uint64_t hpa, uint64_t bytes)
     return false;
 }
 
+bool memory_map_is_readable(uint64_t hpa, uint64_t bytes)
+{
+    uint64_t end = hpa + bytes;
+
+    if (bytes > UINT64_MAX - hpa)
+        return false;
+    for (uint64_t i = 0; i < entry_count && hpa < end; i++)
+        if (entries[i].type != BOOT_MEMORY_RUNTIME_MMIO && entries[i].hpa <= hpa && hpa < entries[i].end)
+            hpa = entries[i].end;
+    return hpa >= end;
+}
+
 const char *memory_type_name(uint64_t type)
 {
     static const char *const names[] = {

@@ -19,5 +19,8 @@ bool memory_map_is_memory(uint64_t hpa, uint64_t bytes);
 /* True if all of [hpa, hpa + bytes) lies in one entry of this type. */
 bool memory_map_has(enum boot_memory_type type, uint64_t hpa, uint64_t bytes);
 
+/* True if all of [hpa, hpa + bytes) is listed, as anything but device registers: it may be read. */
+bool memory_map_is_readable(uint64_t hpa, uint64_t bytes);
+
 /* For people. */
 const char *memory_type_name(uint64_t type);

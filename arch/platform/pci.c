@@ -220,7 +220,8 @@ static bool stop(struct pci_address function)
         return false;
     pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
     /* The answer to this read comes after all writes that the function issued (PCI ordering rules). */
-    (void)pci_read16(function, PCI_COMMAND);
+    if (pci_read16(function, PCI_COMMAND) & PCI_COMMAND_MASTER)
+        log_warn("PCI " PCI_FORMAT ": bus mastering cannot be switched off", PCI_ARGS(function));
     if (!wait_quiet(function))
         log_warn("PCI " PCI_FORMAT ": transactions pending long after bus mastering was switched off",
                  PCI_ARGS(function));

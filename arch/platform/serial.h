@@ -14,8 +14,8 @@ struct serial_place {
 };
 
 /* Makes the UART at this place the one that the others use. Not in interrupt handlers; in memory only after
- * paging_init(). ERR_NOT_FOUND: nothing there behaves like a UART; ERR_FORBIDDEN: that is memory; ERR_NOMEM.
- * Then the one before stays in use. */
+ * the page allocator has its memory. ERR_NOT_FOUND: nothing there behaves like a UART; ERR_FORBIDDEN: that is
+ * memory; ERR_NOMEM. Then the one before stays in use. */
 int serial_open(struct serial_place place) MUST_CHECK;
 
 /* Sends text, "\n" as "\r\n". Waits while the UART is busy, but drops text while it does not move at all;

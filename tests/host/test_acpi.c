@@ -70,8 +70,9 @@ static struct acpi_table sample_madt(void)
     add_local_apic(9, 0);
     add_local_apic(4, 2);
     put(length, 0x0c01, 2); /* an I/O APIC */
-    put(length, 0, 8);
     put(length, 0, 2);
+    put(length, 0xfec00000, 4);
+    put(length, 0, 4);
     add_x2apic(300, 1);
     return finish();
 }
@@ -120,21 +121,23 @@ static struct acpi_table sample_dsdt(void)
 static void madt_lists_the_cpus_that_are_there(void **state)
 {
     struct acpi_table madt = sample_madt();
-    struct acpi_cpus cpus = {0};
+    struct acpi_madt found = {0};
 
     (void)state;
     assert_true(acpi_table_valid(&madt, "APIC"));
-    acpi_parse_madt(&madt, &cpus);
-    assert_int_equal(cpus.count, 3);
-    assert_int_equal(cpus.apic_ids[0], 0);
-    assert_int_equal(cpus.apic_ids[1], 2);
-    assert_int_equal(cpus.apic_ids[2], 300);
-    assert_int_equal(cpus.pluggable, 1);
+    acpi_parse_madt(&madt, &found);
+    assert_int_equal(found.count, 3);
+    assert_int_equal(found.apic_ids[0], 0);
+    assert_int_equal(found.apic_ids[1], 2);
+    assert_int_equal(found.apic_ids[2], 300);
+    assert_int_equal(found.pluggable, 1);
+    assert_int_equal(found.io_apic_count, 1);
+    assert_int_equal(found.io_apics[0], 0xfec00000);
 }
 
 static void madt_refuses_an_id_that_comes_twice(void **state)
 {
-    struct acpi_cpus cpus = {0};
+    struct acpi_madt found = {0};
     struct acpi_table madt;
 
     (void)state;
@@ -142,14 +145,14 @@ static void madt_refuses_an_id_that_comes_twice(void **state)
     add_local_apic(3, 1);
     add_x2apic(3, 1);
     madt = finish();
-    acpi_parse_madt(&madt, &cpus);
-    assert_int_equal(cpus.count, 1);
+    acpi_parse_madt(&madt, &found);
+    assert_int_equal(found.count, 1);
     assert_non_null(strstr(host_log(), "MADT: offset 0x34: APIC id 3 was there before"));
 }
 
 static void madt_keeps_what_comes_before_a_broken_entry(void **state)
 {
-    struct acpi_cpus cpus = {0};
+    struct acpi_madt found = {0};
     struct acpi_table madt;
 
     (void)state;
@@ -158,8 +161,8 @@ static void madt_keeps_what_comes_before_a_broken_entry(void **state)
     put(length, 0, 2); /* an entry of no bytes: would go on for ever */
     add_local_apic(4, 1);
     madt = finish();
-    acpi_parse_madt(&madt, &cpus);
-    assert_int_equal(cpus.count, 1);
+    acpi_parse_madt(&madt, &found);
+    assert_int_equal(found.count, 1);
     assert_non_null(strstr(host_log(), "MADT: offset 0x34: entry of type 0 has 0 bytes"));
 }
 
@@ -167,7 +170,7 @@ static void madt_takes_no_more_cpus_than_there_is_room_for(void **state)
 {
     static uint8_t large[44 + 300 * 16];
     struct acpi_table madt = {large, sizeof(large)};
-    struct acpi_cpus cpus = {0};
+    struct acpi_madt found = {0};
 
     (void)state;
     for (uint32_t i = 0; i < 300; i++) {
@@ -175,8 +178,8 @@ static void madt_takes_no_more_cpus_than_there_is_room_for(void **state)
 
         memcpy(large + 44 + i * 16, entry, sizeof(entry));
     }
-    acpi_parse_madt(&madt, &cpus);
-    assert_int_equal(cpus.count, PLATFORM_CPUS_MAX);
+    acpi_parse_madt(&madt, &found);
+    assert_int_equal(found.count, PLATFORM_CPUS_MAX);
     assert_non_null(strstr(host_log(), "more than 256 CPUs"));
 }
 
@@ -345,7 +348,7 @@ static void parse_all(const uint8_t *table_bytes, uint32_t table_length)
     uint64_t dsdt;
 
     memcpy(copy, table_bytes, table_length);
-    acpi_parse_madt(&table, &info.cpus);
+    acpi_parse_madt(&table, &info.madt);
     acpi_parse_fadt(&table, &info.power, &dsdt);
     acpi_parse_dsdt(&table, &info.power);
     acpi_parse_mcfg(&table, &info);

@@ -61,8 +61,9 @@ static void a_long_text_is_cut_at_240_bytes(void **state)
 static void control_characters_are_not_passed_on(void **state)
 {
     (void)state;
-    log_info("a\x1b[2Jb\nc\td\x7f");
-    assert_non_null(strstr(host_log(), "info: a?[2Jb?c?d?\n"));
+    log_info("a\x1b[2Jb\nc\td\x7f\x9b"
+             "e");
+    assert_non_null(strstr(host_log(), "info: a?[2Jb?c?d??e\n"));
 }
 
 static void write_numbered(unsigned from, unsigned lines)

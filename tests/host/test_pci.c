@@ -106,7 +106,7 @@ void pci_write16(struct pci_address function, unsigned offset, uint16_t value)
     if (!fake)
         return;
     if (offset == PCI_COMMAND && fake->master_is_fixed)
-        value &= (uint16_t)~PCI_COMMAND_MASTER;
+        value = (uint16_t)((value & ~PCI_COMMAND_MASTER) | (fake->space[offset] & PCI_COMMAND_MASTER));
     memcpy(fake->space + offset, &value, 2);
 }
 
@@ -372,6 +372,11 @@ static void a_function_that_does_not_obey_is_an_error(void **state)
     scan(1);
     assert_int_equal(pci_bus_master_set(device->address, true), ERR_HARDWARE);
     assert_int_equal(pci_bus_master_set((struct pci_address){0, 9, 0}, true), ERR_NOT_FOUND);
+
+    device->space[PCI_COMMAND] = PCI_COMMAND_MASTER;
+    host_log_clear();
+    assert_int_equal(pci_bus_master_off_all(), 1);
+    assert_non_null(strstr(host_log(), "bus mastering cannot be switched off"));
 }
 
 int main(void)

@@ -13,6 +13,7 @@
 #define TIMER_HZ  1000
 #define TIMER_NS  (NS_PER_S / TIMER_HZ)
 #define TIMER_RUN (200 * NS_PER_MS)
+#define RUNS_MAX  20u
 
 /* The timer runs on the last CPU, since the console's runs on CPU 0. */
 static struct {
@@ -51,11 +52,37 @@ static void run_for(uint64_t ns)
         event_step();
 }
 
+struct timer_run {
+    bool answered;  /* the CPU takes events while its timer runs */
+    unsigned ticks; /* in TIMER_RUN */
+    unsigned after; /* ticks after it was stopped */
+};
+
+static struct timer_run run_timer(unsigned target)
+{
+    struct timer_run run = {false, 0, 0};
+
+    atomic_write(&timer.ticks, 0);
+    atomic_write(&timer.stopped, 0);
+    event_post(target, &timer.start);
+    run_for(TIMER_RUN);
+    event_post(target, &timer.stop);
+    run.answered = wait_until((event_step(), atomic_read_acquire(&timer.stopped)), WAIT_NS);
+    run.ticks = atomic_read(&timer.ticks);
+    run_for(TIMER_RUN / 4);
+    run.after = atomic_read(&timer.ticks) - run.ticks;
+    return run;
+}
+
+/* More ticks than asked for there cannot be, but for rounding, in any run. Fewer there are on a busy machine:
+ * an emulator whose clock's thread does not get to run merges them, all of them even. So one good run is
+ * enough. */
 TEST(cpu_timer)
 {
     unsigned target = cpu_count() - 1;
     unsigned expected = TIMER_RUN / TIMER_NS;
-    unsigned ticks, after;
+    struct timer_run run = {true, 0, 0};
+    unsigned runs = 0, most = 0, after = 0;
 
     if (target == 0) {
         tap_skip("the only CPU's timer is the console's");
@@ -63,22 +90,16 @@ TEST(cpu_timer)
     }
     timer.start.run = timer_begin;
     timer.stop.run = timer_end;
-    atomic_write(&timer.ticks, 0);
     atomic_write(&timer.wrong_cpu, 0);
-    atomic_write(&timer.stopped, 0);
-    event_post(target, &timer.start);
-    run_for(TIMER_RUN);
-    event_post(target, &timer.stop);
-    tap_ok(wait_until((event_step(), atomic_read_acquire(&timer.stopped)), WAIT_NS),
-           "cpu %u answers while its timer runs", target);
-    ticks = atomic_read(&timer.ticks);
-    run_for(TIMER_RUN / 4);
-    after = atomic_read(&timer.ticks) - ticks;
-    /* Under an emulator on a busy machine ticks merge; more than asked for there cannot be, but for rounding.
-     */
-    tap_ok(ticks > expected / 8 && ticks < expected * 3 / 2,
-           "a timer of %u Hz ticks about %u times in %lu ms (%u)", TIMER_HZ, expected,
-           (unsigned long)(TIMER_RUN / NS_PER_MS), ticks);
+    while (run.answered && most <= expected / 2 && runs++ < RUNS_MAX) {
+        run = run_timer(target);
+        most = run.ticks > most ? run.ticks : most;
+        after += run.after;
+    }
+    tap_ok(run.answered, "cpu %u answers while its timer runs", target);
+    tap_ok(most > expected / 2 && most < expected * 3 / 2,
+           "a timer of %u Hz ticks about %u times in %lu ms (%u, the most in %u runs)", TIMER_HZ, expected,
+           (unsigned long)(TIMER_RUN / NS_PER_MS), most, runs);
     tap_ok(atomic_read(&timer.wrong_cpu) == 0 && after == 0,
            "on its own CPU only, and not after it was stopped (%u, %u)", atomic_read(&timer.wrong_cpu),
            after);
