@@ -29,9 +29,17 @@ def power_off(report, console, what):
 
 
 def end_on_signals():
-    """SIGTERM and SIGHUP become an exit that unwinds, so that QEMU and temporary files go."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+    """Signals that end a program become an exit that unwinds, so that QEMU and temporary files go. Only the
+    first does: another one must not cut that short."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(number, _):
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in numbers:
+        signal.signal(number, end)
 
 
 def run_cases(*cases):

@@ -114,7 +114,7 @@ class Console:
             found = pattern.search(self.text)
             panic = PANIC.search(self.text) if panics else None
             if panic and (not found or panic.start() < found.start()):
-                raise self.panicked(panic.group().strip())
+                raise self.panicked()
             if found:
                 self.text = self.text[found.end():]
                 return found
@@ -126,13 +126,13 @@ class Console:
                 raise Timeout(f"no {pattern.pattern!r} within {seconds} s", self.text)
             self.receive(min(left, 1))
 
-    def panicked(self, message):
-        """Waits for the rest of a panic's report, which the end of the run follows."""
+    def panicked(self):
+        """Waits for the rest of a panic's report, which the end of the run follows; returns what to raise."""
         try:
             self.wait_end(END_SECONDS, panics=False)
         except Timeout:
             pass  # it was to halt, then
-        return Panic(message, self.text)
+        return Panic(PANIC.search(self.text).group().strip(), self.text)
 
     def wait_prompt(self, seconds=BOOT_SECONDS):
         """Waits until Lull asks for a command; returns what it printed before."""
@@ -147,7 +147,7 @@ class Console:
         while self.receive(0):
             pass
         if PANIC.search(self.text):
-            raise self.panicked("a panic before this command: " + line)
+            raise self.panicked()
         self.text = ""
         self.type(line + "\r")
         self.wait_for(r"\n", COMMAND_SECONDS)
@@ -159,7 +159,7 @@ class Console:
         while not self.ended:
             panic = PANIC.search(self.text) if panics else None
             if panic:
-                raise self.panicked(panic.group().strip())
+                raise self.panicked()
             if time.monotonic() >= end:
                 raise Timeout(f"the run did not end within {seconds} s", self.text)
             self.receive(min(end - time.monotonic(), 1))

@@ -8,7 +8,7 @@ ROW = re.compile(r"(?m)^\s*" + r"\s+".join([r"(\d+)"] * len(COLUMNS)) + r"\s*$")
 VERDICT = re.compile(r"(?m)^verdict: (PASS|FAIL) \((.*)\)$")
 PASS_WORDS = re.compile(r"(\d+) passes, (\d+) page writes, missed 0, extra 0, "
                         r"(\d+) table pages freed, none waiting, no fault")
-SUMMARY = re.compile(r"(?m)^demo: \d+ commands told devices to write (\d+) pages; "
+SUMMARY = re.compile(r"(?m)^demo: \d+ commands, \d+ of them edu's, told devices to write (\d+) pages; "
                      r"(\d+) judged, (\d+) reported in (\d+) passes$")
 
 

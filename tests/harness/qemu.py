@@ -47,6 +47,7 @@ class Machine:
     nvme: bool = True
     edu: bool = True
     debug_exit: bool = True
+    modules: dict = dataclasses.field(default_factory=dict)  # files beside lull.cfg: name, bytes
     build: str = dataclasses.field(default_factory=build_dir)
     disk_image: str = None  # boot this file instead of a folder made from config and build
     extra: list = dataclasses.field(default_factory=list)
@@ -86,6 +87,9 @@ def make_esp(folder, machine):
     shutil.copyfile(os.path.join(machine.build, "lull.efi"), os.path.join(boot, "BOOTX64.EFI"))
     with open(os.path.join(folder, "lull", "lull.cfg"), "w", encoding="ascii") as config:
         config.write(machine.config_text())
+    for name, content in machine.modules.items():
+        with open(os.path.join(folder, "lull", name), "wb") as module:
+            module.write(content)
 
 
 def boot_volume(machine, scratch):

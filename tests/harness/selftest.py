@@ -5,6 +5,7 @@ of programs that die."""
 
 import os
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -98,6 +99,12 @@ def consoles(report):
     report.ok(isinstance(result, Panic) and "rip=0" in result.output, "a panic is told with its whole report",
               result)
 
+    target = Script("", hangs=True)
+    result, _ = drive(target, lambda console: (console.take("panic: all is "),
+                                               target.theirs.sendall(b"lost\n"), target.theirs.close(),
+                                               console.wait_end(1)))
+    report.ok(str(result) == "panic: all is lost", "a panic that comes in pieces is told whole", result)
+
     result, _ = drive(Script("", hangs=True),
                       lambda console: (console.take("a \x1b[31"), console.take("mred"), console.text))
     report.ok(result[-1] == "a red", "an escape sequence in two parts is taken out", result)
@@ -118,7 +125,7 @@ DEMO = """pass     told  reported  missed   extra       us  tables freed  waitin
    1      180       174       0       0      937           886       11
    2        0        16       0       0     1809          9708       18
    3        0         0       0       0     2664          9729       15
-demo: 32 commands told devices to write 200 pages; 200 judged, 190 reported in 3 passes
+demo: 32 commands, 3 of them edu's, told devices to write 200 pages; 200 judged, 190 reported in 3 passes
 verdict: PASS (3 passes, 200 page writes, missed 0, extra 0, 9730 table pages freed, none waiting, no fault)
 """
 DEMO_LIES = (("PASS", "FAIL"), ("16       0 ", "16       1 "), ("   2        0", "   4        0"),
@@ -143,6 +150,27 @@ def demos(report):
             check_pass(silent, DEMO.replace(right, wrong), "demo")
         report.ok(silent.failed and wrong in DEMO.replace(right, wrong),
                   f"a demo with '{wrong}' in place of '{right}' does not pass")
+
+
+TOLD_TO_END_TWICE = """
+import os, signal, time
+from harness.boot import end_on_signals
+end_on_signals()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+finally:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("clean")
+"""
+
+
+def signals(report):
+    """A signal ends a program, which still cleans up, also when another one comes meanwhile."""
+    done = subprocess.run([sys.executable, "-c", TOLD_TO_END_TWICE], cwd=os.path.join(TOP, "tests"),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    report.ok(done.stdout == "clean\n" and done.returncode == 128 + signal.SIGINT,
+              "a program that is told to end twice cleans up", f"status {done.returncode}", done.stderr)
 
 
 # Host test programs and the line that the run has to end with.
@@ -179,4 +207,4 @@ def programs(report):
 
 
 if __name__ == "__main__":
-    run_cases((consoles,), (texts,), (demos,), (programs,))
+    run_cases((consoles,), (texts,), (demos,), (signals,), (programs,))

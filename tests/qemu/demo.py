@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The demo: as `make run` shows it, with 4 CPUs, and on one CPU that plays all the roles."""
+"""The demo: as `make run` shows it, with 4 CPUs, and on one CPU that plays all the roles, with little
+memory."""
 
 import os
 import subprocess
@@ -27,10 +28,12 @@ def make_run(report):
 
 
 def one_cpu(report):
-    """All roles on one CPU; and nothing is left behind."""
-    with boot("demo-1-cpu", Machine(cpus=1)) as console:
+    """All roles on one CPU, and less memory than the gigabyte has pages; and nothing is left behind."""
+    with boot("demo-1-cpu", Machine(cpus=1, memory="1G")) as console:
         console.wait_prompt()
-        check_pass(report, console.command("demo", DEMO_SECONDS), "1 CPU")
+        output = console.command("demo", DEMO_SECONDS)
+        check_pass(report, output, "1 CPU")
+        report.contains(output, r"demo: \d+ MiB of memory stand behind it", "1 CPU: IOVAs share memory")
         domains = console.command("domains")
         report.ok("demo" not in domains, "1 CPU: the demo's domain is gone", domains)
         power_off(report, console, "1 CPU")

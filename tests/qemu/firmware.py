@@ -29,6 +29,16 @@ def bad_config(report, name, config, line):
         report.ok(True, f"{name}: the firmware's boot menu goes on")
 
 
+def modules(report):
+    """Each file beside lull.cfg is handed over, whole."""
+    machine = Machine(cpus=1, nvme=False, modules={"kernel.bin": bytes(5000), "empty": b""})
+    with boot("modules", machine) as console:
+        log = console.wait_prompt()
+        for name, content in machine.modules.items():
+            report.contains(log, rf"(?m)module {name}: {len(content)} bytes$", f"modules: {name} is there")
+        power_off(report, console, "modules")
+
+
 def reboot(report):
     """The machine starts anew, and then powers off."""
     with boot("reboot", Machine(cpus=2)) as console:
@@ -57,4 +67,5 @@ def image(report):
 
 
 if __name__ == "__main__":
-    run_cases(*((bad_config, *case) for case in BAD_CONFIGURATIONS), (reboot,), (unattended,), (image,))
+    run_cases(*((bad_config, *case) for case in BAD_CONFIGURATIONS), (modules,), (reboot,), (unattended,),
+              (image,))

@@ -51,9 +51,10 @@ static int parse(int argc, char **argv, struct demo_length *length, uint64_t *se
 
 static void print_summary(const struct demo_outcome *outcome)
 {
-    printf("demo: %" PRIu64 " commands told devices to write %" PRIu64 " pages; %" PRIu64 " judged, %" PRIu64
-           " reported in %u passes\n",
-           outcome->commands, outcome->submitted, outcome->judged, outcome->reported, outcome->passes);
+    printf("demo: %" PRIu64 " commands, %" PRIu64 " of them edu's, told devices to write %" PRIu64
+           " pages; %" PRIu64 " judged, %" PRIu64 " reported in %u passes\n",
+           outcome->commands, outcome->edu_commands, outcome->submitted, outcome->judged, outcome->reported,
+           outcome->passes);
     printf("demo: %" PRIu64 " rounds of mapping neighbours, %" PRIu64 " writes into them, %" PRIu64
            " in the wrong page; %" PRIu64 " table pages freed\n",
            outcome->rounds, outcome->probes, outcome->strays, outcome->tables_freed);

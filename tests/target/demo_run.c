@@ -134,6 +134,7 @@ static void stop_roles(struct demo *demo)
 int demo_run(struct demo *demo)
 {
     struct demo_outcome *outcome = &demo->outcome;
+    struct rcu_stats rcu;
     int error = demo_harvester_prime(&demo->harvester);
 
     if (error)
@@ -142,11 +143,15 @@ int demo_run(struct demo *demo)
     error = run_passes(demo);
     if (!error)
         error = run_last_passes(demo);
+    rcu_stats(&rcu);
+    outcome->freed_meanwhile = rcu.pages_done - outcome->before.rcu.pages_done;
     stop_roles(demo);
     ledger_totals(&demo->ledger, &outcome->submitted, &outcome->judged);
     outcome->commands = demo->writer.commands;
+    outcome->edu_commands = demo->writer.edu_writes;
     outcome->failed_commands = demo->writer.failed;
     outcome->rounds = demo->neighbours.rounds;
+    outcome->probing = demo->neighbours.nvme;
     outcome->probes = demo->neighbours.probes;
     outcome->strays = demo->neighbours.strays;
     return error ? error : demo->neighbours.error;

@@ -38,7 +38,19 @@ static int open_nvme(struct demo *demo)
     return error;
 }
 
-/* That there is no edu is no error. */
+static int close_edu(struct demo *demo)
+{
+    int ended, error;
+
+    if (!demo->has_edu)
+        return 0;
+    demo->has_edu = false;
+    ended = edu_close(&demo->edu);
+    error = iommu_detach(demo->domain, demo->edu.function);
+    return ended ? ended : error;
+}
+
+/* That there is no edu, or one that cannot reach the range, is no error. The domain is empty. */
 static int open_edu(struct demo *demo)
 {
     int error = edu_open(&demo->edu, 0);
@@ -51,19 +63,9 @@ static int open_edu(struct demo *demo)
     demo->has_edu = !error;
     if (error && edu_close(&demo->edu))
         log_warn("demo: edu was not closed cleanly");
-    return error;
-}
-
-static int close_edu(struct demo *demo)
-{
-    int ended, error;
-
-    if (!demo->has_edu)
-        return 0;
-    demo->has_edu = false;
-    ended = edu_close(&demo->edu);
-    error = iommu_detach(demo->domain, demo->edu.function);
-    return ended ? ended : error;
+    if (!error)
+        error = edu_check_mask(&demo->edu, demo->domain);
+    return error == ERR_UNSUPPORTED && demo->has_edu ? close_edu(demo) : error;
 }
 
 /* A unit keeps the table that it makes when a bus sees its first device attached. Attaching each device once
@@ -116,6 +118,8 @@ static void describe(const struct demo *demo)
            demo->nvme.read_pages);
     if (demo->has_edu)
         printf("demo: edu " PCI_FORMAT " writes too\n", PCI_ARGS(demo->edu.function));
+    else
+        printf("demo: no edu that reaches the range: NVMe alone writes\n");
     if (!demo->neighbours.nvme)
         printf("demo: the NVMe controller gives one queue only: no probes of remapped pages\n");
     printf("demo: CPU 0 writes, CPU %u harvests, CPU %u maps and unmaps neighbours; seed %" PRIu64 "\n",
@@ -138,9 +142,9 @@ int demo_setup(struct demo *demo)
     if (!error)
         error = demo_harvester_init(&demo->harvester, role_cpu(1), demo->domain, &demo->ledger);
     if (!error)
-        error = open_nvme(demo);
-    if (!error)
         error = open_edu(demo);
+    if (!error)
+        error = open_nvme(demo);
     if (!error)
         error = demo_neighbours_init(&demo->neighbours, role_cpu(2), demo->domain, &demo->nvme, ~demo->seed);
     if (!error)

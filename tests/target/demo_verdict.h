@@ -23,11 +23,14 @@ struct demo_outcome {
     uint64_t missed;
     uint64_t extra;
     uint64_t commands;
+    uint64_t edu_commands; /* of these */
     uint64_t failed_commands;
     uint64_t rounds;
+    bool probing; /* the controller has a queue for probes */
     uint64_t probes;
     uint64_t strays;
-    uint64_t tables_freed; /* as the domain counts them */
+    uint64_t freed_meanwhile; /* table pages freed until the last pass had ended */
+    uint64_t tables_freed;    /* as the domain counts them, in the end */
     uint64_t quarantined;
     struct demo_snapshot before;
     struct demo_snapshot settled; /* all is unmapped; the domain is there still, with its root and what is

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/platform.h"
 #include "lib/units.h"
+#include "tests/target/dma_memory.h"
 
 enum edu_register {
     EDU_ID = 0x00,        /* major version << 24 | minor << 16 | 0xed */
@@ -33,6 +34,10 @@ enum edu_register {
 
 /* A transfer takes 100 ms of QEMU's virtual time; a busy machine stretches that. */
 #define EDU_TIMEOUT_NS (5 * NS_PER_S)
+
+/* Two addresses that are the same once they are cut to 37 bits or fewer. */
+#define MASK_LOW_IOVA (16 * MIB)
+#define MASK_FAR_IOVA (MASK_LOW_IOVA | 1ull << 37)
 
 static uint32_t edu_get(const struct edu *edu, enum edu_register offset)
 {
@@ -144,4 +149,35 @@ int edu_read(struct edu *edu, uint64_t iova, uint32_t bytes)
     int error = edu_start(edu, iova, EDU_BUFFER, bytes, 0);
 
     return error ? error : edu_wait(edu);
+}
+
+/* The low page holds the time, which the device's buffer cannot. */
+static int write_far(struct edu *edu, uint64_t *low)
+{
+    uint64_t mark = platform_time_ns();
+    int error;
+
+    atomic_write(low, mark);
+    error = edu_write(edu, MASK_FAR_IOVA, sizeof(*low));
+    if (error || atomic_read(low) == mark)
+        return error;
+    log_warn("edu: cuts addresses; start QEMU with -device edu,dma_mask=0xffffffffffffffff");
+    return ERR_UNSUPPORTED;
+}
+
+int edu_check_mask(struct edu *edu, struct iommu_domain *domain)
+{
+    struct dma_memory low, far = {0};
+    int error = dma_memory_map(&low, domain, MASK_LOW_IOVA, 0);
+    int far_unmapped, low_unmapped;
+
+    if (!error)
+        error = dma_memory_map(&far, domain, MASK_FAR_IOVA, 0);
+    if (!error)
+        error = write_far(edu, low.address);
+    far_unmapped = dma_memory_unmap(&far);
+    low_unmapped = dma_memory_unmap(&low);
+    if (error)
+        return error;
+    return far_unmapped ? far_unmapped : low_unmapped;
 }

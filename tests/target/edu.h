@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* QEMU's edu device (docs/specs/edu.rst there): DMA between memory and a buffer of 4 KiB inside the device,
  * one transfer at a time, some 100 ms each. Polled. Start QEMU with -device edu,dma_mask=0xffffffffffffffff:
- * by default addresses are cut to 28 bits.
+ * by default addresses are cut to 28 bits, and edu_check_mask() refuses it.
  *
  * The device does not say whether a transfer was refused: it is over either way. One CPU at a time uses it.
  */
 #pragma once
 
+#include "iommu/iommu.h"
 #include "lib/compiler.h"
 #include "lib/pci_address.h"
 #include <stdbool.h>
@@ -24,6 +25,11 @@ struct edu {
  * business, in which the caller puts it. ERR_NOT_FOUND: there is none; ERR_HARDWARE, ERR_TIMEOUT: it does not
  * compute; and as pci_bar_map(). */
 int edu_open(struct edu *edu, unsigned nth) MUST_CHECK;
+
+/* Whether the device uses all bits of an address, which it does not tell. It has to be in domain, where
+ * nothing is mapped yet. ERR_UNSUPPORTED: it cuts them (the log says what to do); and as iommu_map(),
+ * iommu_unmap() and edu_write(). */
+int edu_check_mask(struct edu *edu, struct iommu_domain *domain) MUST_CHECK;
 
 /* Waits for a transfer's end and stops the device's DMA. ERR_TIMEOUT, and as pci_bus_master_set(). */
 int edu_close(struct edu *edu) MUST_CHECK;

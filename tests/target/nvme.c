@@ -70,14 +70,29 @@ static int nvme_disable(struct nvme *nvme)
     return ERR_TIMEOUT;
 }
 
-static int nvme_check_capabilities(struct nvme *nvme)
+/* Where the doorbells of this I/O queue and those before it end. */
+static uint64_t doorbells_end(const struct nvme *nvme, unsigned queue)
 {
+    return NVME_DOORBELLS + ((2ull * queue + 2) << (2 + NVME_CAP_DSTRD(nvme->cap)));
+}
+
+static int nvme_check_capabilities(struct nvme *nvme, uint64_t register_bytes, unsigned io_queues)
+{
+    if (register_bytes < NVME_DOORBELLS) {
+        log_error("nvme: BAR 0 has %llu bytes only", (unsigned long long)register_bytes);
+        return ERR_UNSUPPORTED;
+    }
     nvme->cap = platform_mmio_read64((const volatile char *)nvme->registers + NVME_CAP);
     nvme->ready_timeout_ns = (NVME_CAP_TO(nvme->cap) + 1) * 500 * NS_PER_MS;
     nvme->shutdown_timeout_ns = SHUTDOWN_TIMEOUT_NS;
     if (nvme_get(nvme, NVME_CSTS) == NVME_CSTS_GONE) {
         log_error("nvme: registers read as all ones");
         return ERR_HARDWARE;
+    }
+    if (doorbells_end(nvme, io_queues) > register_bytes) {
+        log_error("nvme: the doorbells of %u I/O queues, 2^%u bytes apart, are beyond BAR 0 (%llu bytes)",
+                  io_queues, 2 + NVME_CAP_DSTRD(nvme->cap), (unsigned long long)register_bytes);
+        return ERR_UNSUPPORTED;
     }
     if (NVME_CAP_MPSMIN(nvme->cap) != 0) {
         log_error("nvme: no 4 KiB pages (CAP.MPSMIN %u)", NVME_CAP_MPSMIN(nvme->cap));
@@ -168,14 +183,15 @@ static int nvme_start(struct nvme *nvme, unsigned io_queues)
 int nvme_open(struct nvme *nvme, struct pci_address function, struct iommu_domain *domain, uint64_t iova,
               unsigned io_queues)
 {
+    uint64_t register_bytes;
     int error;
 
     memset(nvme, 0, sizeof(*nvme));
     nvme->function = function;
     nvme->domain = domain;
-    error = pci_bar_map(function, 0, &nvme->registers, NULL);
+    error = pci_bar_map(function, 0, &nvme->registers, &register_bytes);
     if (!error)
-        error = nvme_check_capabilities(nvme);
+        error = nvme_check_capabilities(nvme, register_bytes, io_queues);
     if (!error)
         error = nvme_disable(nvme);
     if (!error)

@@ -7,6 +7,9 @@
 #include "lib/platform.h"
 #include <string.h>
 
+/* What a controller says could be more than an hour. */
+#define SHUTDOWN_MAX_NS (60 * NS_PER_S)
+
 static int identify(struct nvme *nvme, enum nvme_cns cns, uint32_t nsid, const void *page)
 {
     struct nvme_command command = {.cdw0 = NVME_IDENTIFY, .nsid = nsid, .cdw10 = cns};
@@ -46,7 +49,7 @@ static int identify_controller(struct nvme *nvme, const void *page)
 {
     int error = identify(nvme, NVME_CNS_CONTROLLER, 0, page);
     uint8_t mdts;
-    uint32_t rtd3e;
+    uint64_t shutdown_ns;
 
     if (error)
         return error;
@@ -54,9 +57,9 @@ static int identify_controller(struct nvme *nvme, const void *page)
     copy_text(nvme->serial, page, NVME_ID_SERIAL, NVME_ID_SERIAL_BYTES);
     mdts = byte_at(page, NVME_ID_MDTS);
     nvme->read_pages = mdts && mdts < 7 ? 1u << mdts : NVME_READ_PAGES_MAX;
-    rtd3e = word_at(page, NVME_ID_RTD3E);
-    if (rtd3e * NS_PER_US > nvme->shutdown_timeout_ns)
-        nvme->shutdown_timeout_ns = rtd3e * NS_PER_US;
+    shutdown_ns = word_at(page, NVME_ID_RTD3E) * NS_PER_US;
+    if (shutdown_ns > nvme->shutdown_timeout_ns)
+        nvme->shutdown_timeout_ns = shutdown_ns < SHUTDOWN_MAX_NS ? shutdown_ns : SHUTDOWN_MAX_NS;
     return 0;
 }
 

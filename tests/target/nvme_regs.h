@@ -69,7 +69,7 @@ enum nvme_identify {
     NVME_ID_MODEL = 24,
     NVME_ID_MODEL_BYTES = 40,
     NVME_ID_MDTS = 77,
-    NVME_ID_RTD3E = 84, /* microseconds; 0: not said */
+    NVME_ID_RTD3E = 88, /* microseconds; 0: not said */
     NVME_NS_NSZE = 0,
     NVME_NS_FLBAS = 26,
     NVME_NS_LBAF = 128,

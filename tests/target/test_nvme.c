@@ -90,7 +90,9 @@ static void check_count(struct nvme_bench *bench, unsigned count)
     bool same = true;
     int error;
 
-    memset(bench->data.address, 0x5a, bench->data.last + 1 - bench->data.iova);
+    /* Unlike each other, so that a device that writes nothing is found out. */
+    memset(data_page(bench, 0), 0x5a, NVME_READ_PAGES_MAX * PAGE_SIZE);
+    memset(data_page(bench, NVME_READ_PAGES_MAX), 0xa5, NVME_READ_PAGES_MAX * PAGE_SIZE);
     error = read_one_by_one(bench, count);
     if (!error)
         error = read_backwards(bench, count);
