@@ -91,6 +91,17 @@ static void end(void)
     rcu_cpu_offline();
 }
 
+/* Whatever was written to the page until now has been reported. Never back: the other who settles may have
+ * read `written` earlier and be later to say so. */
+static void settle(unsigned page)
+{
+    uint64_t now = atomic_read(&written[page]);
+    uint64_t before = atomic_read(&settled[page]);
+
+    while (before < now && !atomic_compare_exchange(&settled[page], &before, now))
+        ;
+}
+
 /* Around an unmap: what it reported is settled, and no device writes to these pages any more. */
 static void unmap_begin(uint64_t iova, uint64_t last)
 {
@@ -102,7 +113,7 @@ static void unmap_end(uint64_t iova, uint64_t last, uint64_t *words)
 {
     for (uint64_t page = (iova - BASE) / PAGE_SIZE; page <= (last - BASE) / PAGE_SIZE; page++) {
         if (bitmap_test(words, page))
-            atomic_write(&settled[page], atomic_read(&written[page]));
+            settle((unsigned)page);
         bitmap_clear(words, page);
         atomic_write(&mapped[page], 0u);
         atomic_fetch_add(&epoch[page], 1u);
@@ -167,7 +178,7 @@ static void harvest_once(void)
         bool undisturbed = epoch_before[page] % 2 == 0 && atomic_read(&epoch[page]) == epoch_before[page];
 
         if (bitmap_test(words, page))
-            atomic_write(&settled[page], atomic_read(&written[page]));
+            settle(page);
         else if (undisturbed && written_before[page] > atomic_read(&settled[page]))
             lost++;
         bitmap_clear(words, page);
