@@ -34,6 +34,12 @@ HOST_LIBRARY   := $(wildcard lib/*.c lib/pt/*.c iommu/*.c iommu/vtd/*.c)
 HOST_TESTS     := $(wildcard tests/host/test_*.c)
 HOST_SUPPORT   := $(filter-out $(HOST_TESTS),$(wildcard tests/host/*.c))
 
+TORTURE_SOURCES := $(wildcard tests/torture/*.c) tests/host/platform.c lib/page_alloc.c lib/log.c \
+                   $(filter-out lib/rcu_command.c,$(wildcard lib/rcu*.c))
+TORTURE_MUTANTS := FREE_BEFORE_GRACE_PERIOD CALLBACK_BEFORE_GRACE_PERIOD NO_FENCE_AFTER_IDLE
+TORTURE_BUILDS  := plain tsan $(TORTURE_MUTANTS)
+TORTURES        := $(patsubst %,$(BUILD)/torture/%/rcu-torture,$(TORTURE_BUILDS))
+
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))
 
 KERNEL_OBJECTS       := $(call objects,kernel,$(KERNEL_SOURCES))
@@ -54,7 +60,9 @@ NEWLIB_FLAGS := -nostdinc -isystem lib/newlib/include -isystem $(NEWLIB)/include
 
 KERNEL_FLAGS := $(COMMON_FLAGS) -O2 $(NEWLIB_FLAGS) -mcmodel=kernel -fno-pic -fno-pie -mno-red-zone \
                 -mgeneral-regs-only -fno-omit-frame-pointer -fno-stack-protector \
-                -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common
+                -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common -fno-optimize-sibling-calls
+# A function that does without a frame on its fast path would be missing from a backtrace that begins there.
+KERNEL_FLAGS += $(if $(findstring clang,$(CC)),,-fno-shrink-wrap)
 KERNEL_LDFLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-size=4096 \
                   --orphan-handling=error -T linker/lull.lds
 
@@ -67,14 +75,28 @@ LOADER_LDFLAGS := -nostdlib -shared -Bsymbolic -znocombreloc -z noexecstack -L$(
 HOST_FLAGS := $(COMMON_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
               -fno-omit-frame-pointer -pthread
 
+# As somebody builds them who takes RCU into a program. Loops begin on cache lines, since a loop of one cycle
+# takes two where it does not.
+BENCH_FLAGS := -std=gnu11 -g -I. -MMD -MP $(WARNINGS) -O2 -falign-functions=64 -falign-loops=64 -pthread
+
+# Without the debug checks, as somebody who embeds lib/ builds it; ThreadSanitizer's build has them. gcc warns
+# that ThreadSanitizer knows no fences: no access here is ordered by one alone but the return from idle, which
+# has a test of its own.
+TORTURE_FLAGS := $(filter-out -DLULL_DEBUG -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2 -pthread
+torture_flags_tsan := -fsanitize=thread -DLULL_DEBUG $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
+$(foreach mutant,$(TORTURE_MUTANTS),$(eval torture_flags_$(mutant) := -DLULL_MUTANT=MUTANT_$(mutant)))
+
 # --- targets for people ----------------------------------------------------------------------------
 
-.PHONY: help deps all run test check image demo-image host clean FORCE
+.PHONY: help deps all run test test-spin check torture torture-builds bench image demo-image host clean FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
 	@echo 'make test        install what is missing, build, and run every test'
+	@echo 'make torture     RCU on threads, without and with ThreadSanitizer, for SECONDS=n each (30)'
+	@echo 'make test-spin   the Spin models of RCU (tests/spin), whole and with each step left out'
 	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
+	@echo 'make bench       measure against others, PART=rcu: RCU and liburcu; also $(BUILD)/bench.json'
 	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
 	@echo 'make image       a disk image for a USB stick: $(BUILD)/lull.img'
 	@echo 'make demo-image  the same, which runs the demo on its own and powers off: $(BUILD)/demo.img'
@@ -92,16 +114,29 @@ run: deps
 	@tests/harness/run
 
 test: deps
-	@$(MAKE) all image host
+	@$(MAKE) all image host torture-builds
 	@+tests/run
+
+test-spin: deps
+	@tests/spin/run
 
 check: deps
 	@$(MAKE) all
 	@+tests/check/run
 
+bench: deps
+	@$(MAKE) $(BUILD)/bench/rcu-lto $(BUILD)/bench/rcu-plain
+	@tests/bench/run $(PART)
+
 all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI $(BUILD)/esp/lull/lull.cfg
 
 host: $(HOST_PROGRAMS)
+
+SECONDS ?= 30
+torture: torture-builds
+	@tests/torture/run $(SECONDS)
+
+torture-builds: $(TORTURES)
 
 image: $(BUILD)/lull.img
 
@@ -117,7 +152,7 @@ write_if_changed = tee $@.new | cmp -s - $@ && rm $@.new || mv $@.new $@
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS)' | $(write_if_changed)
+	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS) $(BENCH_FLAGS)' | $(write_if_changed)
 
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -216,5 +251,43 @@ $(BUILD)/host/library.a: $(HOST_LIBRARY_OBJECTS)
 $(BUILD)/host/test_%: $(BUILD)/host/tests/host/test_%.c.o $(BUILD)/host/library.a
 	@$(HOST_CC) $(HOST_FLAGS) -o $@ $^ -lcmocka
 
+# --- benchmarks: ours with and without link-time optimisation, the peer's loops always the same object ----
+
+BENCH_RCU := $(filter-out lib/rcu_command.c lib/rcu_pages.c,$(wildcard lib/rcu*.c)) lib/log.c \
+             $(wildcard tests/bench/*.c)
+BENCH_LTO_OBJECTS   := $(call objects,bench/lto,$(BENCH_RCU))
+BENCH_PLAIN_OBJECTS := $(call objects,bench/plain,$(BENCH_RCU))
+BENCH_PEER_OBJECT   := $(BUILD)/bench/peer/tests/bench/rcu_side.c.o
+
+# Private, so that the peer's object is the same whichever program asks for it.
+$(BENCH_LTO_OBJECTS) $(BUILD)/bench/rcu-lto: private BENCH_FLAGS += -flto
+$(BENCH_PEER_OBJECT): BENCH_FLAGS += -DBENCH_PEER
+
+$(BENCH_LTO_OBJECTS): $(BUILD)/bench/lto/%.o: % $(BUILD)/flags
+$(BENCH_PLAIN_OBJECTS): $(BUILD)/bench/plain/%.o: % $(BUILD)/flags
+$(BENCH_PEER_OBJECT): $(BUILD)/bench/peer/%.o: % $(BUILD)/flags
+$(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT):
+	@mkdir -p $(@D)
+	@echo '  CC      $< (bench)'
+	@$(HOST_CC) $(BENCH_FLAGS) -c -o $@ $<
+
+$(BUILD)/bench/rcu-lto: $(BENCH_LTO_OBJECTS) $(BENCH_PEER_OBJECT)
+$(BUILD)/bench/rcu-plain: $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT)
+$(BUILD)/bench/rcu-lto $(BUILD)/bench/rcu-plain:
+	@$(HOST_CC) $(BENCH_FLAGS) -o $@ $^ -lurcu-common -lurcu-qsbr
+
+# One rule for each build, since each has objects of its own.
+define torture_rules
+$(BUILD)/torture/$(1)/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $$(@D)
+	@$(HOST_CC) $(TORTURE_FLAGS) $(torture_flags_$(1)) -c -o $$@ $$<
+
+$(BUILD)/torture/$(1)/rcu-torture: $(patsubst %,$(BUILD)/torture/$(1)/%.o,$(TORTURE_SOURCES))
+	@echo '  LD      $$@'
+	@$(HOST_CC) $(TORTURE_FLAGS) $(torture_flags_$(1)) -o $$@ $$^
+endef
+$(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
+
+-include $(foreach build,$(TORTURE_BUILDS),$(patsubst %,$(BUILD)/torture/$(build)/%.d,$(TORTURE_SOURCES)))
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
-    $(call objects,host,$(HOST_TESTS)))
+    $(call objects,host,$(HOST_TESTS)) $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT))

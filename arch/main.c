@@ -21,6 +21,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
+#include "lib/rcu_pages.h"
 #include "lib/units.h"
 #include <string.h>
 
@@ -85,6 +86,7 @@ static void add_memory(void)
     for (uint64_t i = 0; i < count; i++)
         if (map[i].type == BOOT_MEMORY_FREE && &map[i] != largest && page_alloc_add(map[i].hpa, map[i].end))
             left_out += map[i].end - map[i].hpa;
+    page_alloc_set_reclaim(rcu_pages_reclaim);
     page_alloc_stats(&stats);
     log_info("memory: %lu MiB free, %lu KiB left out", (unsigned long)(stats.free_pages * PAGE_SIZE / MIB),
              (unsigned long)(left_out / KIB));

@@ -9,6 +9,7 @@
 #include "arch/cpu/layout.h"
 #include "arch/cpu/paging.h"
 #include "arch/cpu/tsc.h"
+#include "arch/cpu/where.h"
 #include "arch/platform/memory_map.h"
 #include "arch/platform/pci.h"
 #include "arch/platform/serial.h"
@@ -47,9 +48,14 @@ void platform_irq_restore(uint64_t saved)
     irq_restore(saved);
 }
 
-void platform_cpu_nudge(unsigned cpu)
+bool platform_in_interrupt(void)
 {
-    apic_send_ipi(cpu, VECTOR_WAKE);
+    return cpu_this()->in_interrupt;
+}
+
+uintptr_t platform_cpu_where(unsigned cpu)
+{
+    return cpu_where(cpu);
 }
 
 void platform_cache_flush(const void *address, size_t bytes)

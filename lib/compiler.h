@@ -6,6 +6,8 @@
 
 #define MUST_CHECK           __attribute__((warn_unused_result))
 #define ALWAYS_INLINE        inline __attribute__((always_inline))
+#define NOINLINE             __attribute__((noinline))
+#define UNLIKELY(condition)  __builtin_expect(!!(condition), 0)
 #define NORETURN             __attribute__((noreturn))
 #define PRINTF_LIKE(fmt, va) __attribute__((format(printf, fmt, va)))
 #define SECTION(name)        __attribute__((section(name)))

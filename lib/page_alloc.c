@@ -25,6 +25,7 @@ static struct directory *directories[DIRECTORIES];
 static struct list free_blocks[PAGE_ORDER_MAX + 1];
 static struct page_alloc_stats totals;
 static struct spinlock lock;
+static bool (*reclaim)(void);
 
 static struct page *page_at(uint64_t hpa)
 {
@@ -104,7 +105,12 @@ static void block_give(struct page *block, unsigned order)
     block_put(block, order);
 }
 
-void *pages_alloc(unsigned order, enum page_use use)
+void page_alloc_set_reclaim(bool (*hook)(void))
+{
+    reclaim = hook;
+}
+
+static void *try_alloc(unsigned order, enum page_use use)
 {
     uint64_t saved = spin_lock_irq(&lock);
     struct page *block = totals.total_pages ? block_take(order) : NULL;
@@ -117,6 +123,20 @@ void *pages_alloc(unsigned order, enum page_use use)
     }
     spin_unlock_irq(&lock, saved);
     return block ? memset(page_address(block), 0, PAGE_SIZE << order) : NULL;
+}
+
+void *pages_alloc(unsigned order, enum page_use use)
+{
+    void *block = try_alloc(order, use);
+    bool more = !block && reclaim;
+
+    while (!block && more) {
+        more = reclaim();
+        /* Once more even if nothing is on its way any more: it may have arrived between the try and the
+         * question. */
+        block = try_alloc(order, use);
+    }
+    return block;
 }
 
 static void poison(void *address, const struct page *block)

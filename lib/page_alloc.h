@@ -54,6 +54,10 @@ int page_alloc_add(uint64_t hpa, uint64_t end) MUST_CHECK;
  * when there is none. Any CPU, never in an RCU read section (it may later wait for one to end). */
 void *pages_alloc(unsigned order, enum page_use use) MUST_CHECK;
 
+/* What to call when there is no block: it may wait, and returns true if memory has come back meanwhile, so
+ * that pages_alloc() tries again. rcu_pages_reclaim() is made for this. */
+void page_alloc_set_reclaim(bool (*reclaim)(void));
+
 /* Takes back a block that pages_alloc() gave, by the address it gave. Any CPU, any context. */
 void pages_free(void *address);
 

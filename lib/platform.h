@@ -45,8 +45,12 @@ void platform_relax(void);
 uint64_t platform_irq_save(void);
 void platform_irq_restore(uint64_t saved);
 
-/* Makes a CPU that may sit in hlt or in a long event reach its next safe point soon. */
-void platform_cpu_nudge(unsigned cpu);
+/* This CPU is in an interrupt handler. */
+bool platform_in_interrupt(void);
+
+/* Interrupts a CPU and returns the address of the instruction that it was at; 0 if it does not say so in
+ * time. For reports of what went wrong. Not in an interrupt handler. */
+uintptr_t platform_cpu_where(unsigned cpu);
 
 /* Writes the cache lines of [address, address + bytes) back to memory, and orders that before later stores
  * (clflushopt or clwb, then sfence). */

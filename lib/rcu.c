@@ -1,130 +1,162 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* RCU by quiescent states.
+/* Grace periods.
  *
- * Grace periods have numbers. Number g starts when `newest` becomes g, and is over when every CPU has
- * reported a quiescent state after that: when each CPU's `seen` is 0 (it reads nothing) or at least g. A CPU
- * reports by copying `newest` into its `seen`, so one report serves every grace period that has started; a
- * later one may be over before anybody asked about an earlier one.
+ * They have numbers. Number g starts when `newest` becomes g, and is over when every CPU has reported a
+ * quiescent state after that: when each CPU's `seen` is 0 (it reads nothing) or at least g. A CPU reports by
+ * copying `newest` into its `seen`, so one report serves every grace period that has started; a later one may
+ * be over before anybody asked about an earlier one.
  *
- * Ordering (the letters name the fences below):
- *
- *   updater: unlink;  A;  read newest -> g, start g+1;  ...  B;  read seen of each CPU;  C;  free
+ *   updater: unlink;  A;  read newest = g;  newest = g + 1;  B;  read seen of each CPU;  C;  free
  *   reader:  use pointers;  D;  seen = newest;  next read section
  *   idle:    seen = 0 (D);  ...;  seen = newest;  E;  first read section
  *
- *   A  orders the unlink before the start of g+1. A reader that reports g+1 has read newest after that start,
- * and x86 keeps its later loads behind that load: they find the pointer unlinked. So a reader that stays
- * online needs no fence after its report. B and E  are partners (store buffering): E orders seen = newest
- * before the first load of a pointer; B, which A and the start's compare-and-swap give, orders the unlink
- * before the load of seen. Either the updater sees the CPU online and waits for it, or the CPU's first load
- * finds the pointer unlinked. Without E both may miss. D  release: loads and stores of the read section are
- * done before seen changes; its partner is C  acquire: what is freed is touched only after seen was read.
- */
-#include "lib/rcu.h"
+ *   A  full: the unlink before the start of g + 1. A reader that reports g + 1 has read `newest` after that
+ * start, and x86 keeps its later loads behind that load: they find the pointer unlinked. So a CPU that stays
+ * online needs no fence after its report. Who loses the race for `newest` has only this fence between its
+ * unlink and the start. B  full: the unlink before the loads of seen. On x86 the compare-and-swap of `newest`
+ * is this fence, won or lost, and A would do for it too; one of the two must be there. With its partner E
+ * full: seen = newest before the first load of a pointer. Either the updater sees the CPU online and waits
+ * for it, or the CPU's first load finds the pointer unlinked; without E, or without A and B, both may miss
+ * (store buffering). D  release: the accesses of the read section before the change of seen. No instruction
+ * on x86. With its partner C  acquire: what is freed is touched only after seen was read.
+ *
+ * tests/spin has the models, docs/rcu.md the table of which model or test fails without which. */
 #include "lib/mutant.h"
-#include "lib/page_alloc.h"
-
-/* Callbacks that wait for the same grace period, oldest first. */
-struct rcu_segment {
-    struct rcu_head *first;
-    struct rcu_head **end; /* where the next one is linked */
-    uint64_t grace_period; /* its number, for the segment that waits */
-};
-
-/* All of it is written by its own CPU only. */
-struct rcu_cpu {
-    uint64_t seen
-        CACHE_ALIGNED; /* newest grace period at the last report; 0: offline or extended. Others read it */
-    struct rcu_segment next CACHE_ALIGNED; /* queued since the waiting segment got its number */
-    struct rcu_segment waiting;
-    struct rcu_stats stats;
-    unsigned nesting; /* read sections open, in debug builds */
-};
+#include "lib/rcu_cpu.h"
 
 static uint64_t newest CACHE_ALIGNED = 1;
-static struct rcu_cpu cpus[PLATFORM_CPUS_MAX];
-static unsigned cpu_end; /* above every CPU that ever came online */
+static unsigned cpu_end;
+struct rcu_cpu rcu_cpus[PLATFORM_CPUS_MAX] = {[0 ... PLATFORM_CPUS_MAX - 1] = {.inbox = RCU_INBOX_CLOSED}};
 
-static struct rcu_cpu *this_cpu(void)
+unsigned rcu_cpu_end(void)
 {
-    return &cpus[platform_cpu_id()];
-}
-
-#ifdef LULL_DEBUG
-void rcu_read_lock_debug(void)
-{
-    struct rcu_cpu *cpu = this_cpu();
-
-    if (!cpu->seen)
-        platform_panic("rcu: read section on cpu %u, which is offline or in extended quiescence",
-                       platform_cpu_id());
-    cpu->nesting++;
-}
-
-void rcu_read_unlock_debug(void)
-{
-    if (this_cpu()->nesting-- == 0)
-        platform_panic("rcu: read section ended on cpu %u, none was open", platform_cpu_id());
-}
-#endif
-
-static void assert_no_reader(const struct rcu_cpu *cpu, const char *what)
-{
-    if (cpu->nesting)
-        platform_panic("rcu: %s inside a read section", what);
-}
-
-static void segment_init(struct rcu_segment *segment)
-{
-    segment->first = NULL;
-    segment->end = &segment->first;
+    return atomic_read(&cpu_end);
 }
 
 static void report(struct rcu_cpu *cpu)
 {
     uint64_t now = atomic_read_acquire(&newest);
 
-    if (cpu->seen != now)
-        atomic_write_release(&cpu->seen, now); /* fence D */
+    if (cpu->seen == now)
+        return;
+    atomic_write_release(&cpu->seen, now); /* fence D */
+    rcu_count(&cpu->stats.reports, 1);
 }
 
-static bool is_over(uint64_t grace_period)
+/* Not inlined and without an argument, so that rcu_quiescent() prepares nothing for it. */
+static NOINLINE void settle(void)
 {
-    unsigned end = atomic_read(&cpu_end);
+    struct rcu_cpu *cpu = rcu_this_cpu();
 
-    for (unsigned i = 0; i < end; i++) {
-        uint64_t seen = atomic_read_acquire(&cpus[i].seen); /* fence C */
-
-        if (seen && seen < grace_period)
-            return false;
-    }
-    return true;
+    report(cpu);
+    if (rcu_cpu_has_callbacks(cpu))
+        rcu_callbacks_advance(cpu);
+    cpu->settled = rcu_cpu_has_callbacks(cpu) ? 0 : cpu->seen;
 }
 
-/* Makes sure that a grace period starts, or has started, after everything that this CPU did so far; returns
- * its number. */
-static uint64_t start_grace_period(void)
+/* One compare where nobody waits. The inbox needs no look then: who pushes into it starts a grace period
+ * after that, so `newest` has moved, and settle(), which reads it first, finds what was pushed. */
+void rcu_quiescent(void)
+{
+    const struct rcu_cpu *cpu = rcu_this_cpu();
+
+    rcu_assert_may_report(cpu, "a quiescent state");
+    if (UNLIKELY(atomic_read_acquire(&newest) != cpu->settled))
+        settle();
+}
+
+void rcu_safe_point(void)
+{
+    struct rcu_cpu *cpu = rcu_this_cpu();
+
+    if (!atomic_read(&cpu->hurry))
+        return;
+    /* Locked: a plain store could come after a later request, and the load of newest in rcu_quiescent()
+     * before that request's grace period. */
+    (void)atomic_exchange(&cpu->hurry, 0u);
+    rcu_quiescent();
+}
+
+uint64_t rcu_start(void)
 {
     uint64_t before, expected;
 
     atomic_fence_full(); /* fence A */
     before = expected = atomic_read(&newest);
-    /* Who loses the race needs no other try: the winner started before + 1 after we read before. Also fence
-     * B. */
-    if (!atomic_compare_exchange(&newest, &expected, before + 1))
-        atomic_fence_full();
+    /* Who loses the race needs no other try: the winner started before + 1 after `before` was read. Won or
+     * lost, a locked instruction is fence B. */
+    (void)atomic_compare_exchange(&newest, &expected, before + 1);
     return before + 1;
+}
+
+uint64_t rcu_get_state(void)
+{
+    return rcu_start();
+}
+
+static bool waits_for(unsigned cpu, uint64_t grace_period)
+{
+    uint64_t seen = atomic_read_acquire(&rcu_cpus[cpu].seen); /* fence C */
+
+    return seen && seen < grace_period;
+}
+
+bool rcu_poll(uint64_t state)
+{
+    unsigned end = rcu_cpu_end();
+
+    for (unsigned i = 0; i < end; i++)
+        if (waits_for(i, state))
+            return false;
+    return true;
+}
+
+void rcu_expedite(uint64_t state)
+{
+    unsigned end = rcu_cpu_end();
+
+    for (unsigned i = 0; i < end; i++)
+        if (waits_for(i, state)) {
+            atomic_write(&rcu_cpus[i].hurry, 1u);
+            rcu_count(&rcu_this_cpu()->stats.nudges, 1);
+        }
+}
+
+static void wait_for(uint64_t state)
+{
+    uint64_t since_ns = 0;
+
+    rcu_quiescent();
+    while (!rcu_poll(state)) {
+        if (!since_ns)
+            since_ns = platform_time_ns();
+        rcu_check_stall(state, since_ns);
+        platform_relax();
+        rcu_quiescent();
+    }
+    atomic_fence_full(); /* what the caller does next comes after every reader that was waited for */
+}
+
+void synchronize_rcu(void)
+{
+    wait_for(rcu_get_state());
+}
+
+void synchronize_rcu_expedited(void)
+{
+    uint64_t state = rcu_get_state();
+
+    rcu_expedite(state);
+    wait_for(state);
 }
 
 void rcu_cpu_online(void)
 {
-    struct rcu_cpu *cpu = this_cpu();
     unsigned end = atomic_read(&cpu_end);
 
-    segment_init(&cpu->next);
-    segment_init(&cpu->waiting);
-    /* Raised before seen is set (fence E in rcu_extended_exit()), and read by updaters after fence B: whoever
-     * may read pointers is below it. */
+    rcu_callbacks_init(rcu_this_cpu());
+    /* Raised before seen is set (fence E), and read by updaters after fence B: who may read pointers is below
+     * it. */
     while (end <= platform_cpu_id() && !atomic_compare_exchange(&cpu_end, &end, platform_cpu_id() + 1))
         ;
     rcu_extended_exit();
@@ -132,170 +164,48 @@ void rcu_cpu_online(void)
 
 void rcu_cpu_offline(void)
 {
-    rcu_extended_enter();
+    while (!rcu_extended_enter())
+        rcu_hand_over();
 }
 
-void rcu_extended_enter(void)
+bool rcu_extended_enter(void)
 {
-    struct rcu_cpu *cpu = this_cpu();
+    struct rcu_cpu *cpu = rcu_this_cpu();
+    struct rcu_head *empty = NULL;
 
-    assert_no_reader(cpu, "extended quiescence");
-    if (rcu_callbacks_pending())
-        platform_panic("rcu: extended quiescence on cpu %u with callbacks pending", platform_cpu_id());
+    rcu_assert_may_report(cpu, "extended quiescence");
+    if (cpu->waiting.first || cpu->next.first)
+        return false;
+    /* From here on nobody hands callbacks over to this CPU. */
+    if (!atomic_compare_exchange(&cpu->inbox, &empty, RCU_INBOX_CLOSED))
+        return false;
     atomic_write_release(&cpu->seen, 0); /* fence D */
+    return true;
 }
 
 void rcu_extended_exit(void)
 {
-    atomic_write(&this_cpu()->seen, atomic_read(&newest));
-    atomic_fence_full(); /* fence E */
-}
+    struct rcu_cpu *cpu = rcu_this_cpu();
 
-bool rcu_callbacks_pending(void)
-{
-    const struct rcu_cpu *cpu = this_cpu();
-
-    return cpu->next.first || cpu->waiting.first;
-}
-
-static void run_callbacks(struct rcu_cpu *cpu)
-{
-    struct rcu_head *head = cpu->waiting.first;
-
-    segment_init(&cpu->waiting);
-    while (head) {
-        struct rcu_head *following = head->next; /* run() may free head */
-
-        head->run(head);
-        /* Counted after it ran, since rcu_barrier() of another CPU goes by the count. */
-        atomic_write_release(&cpu->stats.callbacks_done, cpu->stats.callbacks_done + 1);
-        head = following;
-    }
-}
-
-static void advance_callbacks(struct rcu_cpu *cpu)
-{
-    if (cpu->waiting.first && is_over(cpu->waiting.grace_period))
-        run_callbacks(cpu);
-    if (!cpu->waiting.first && cpu->next.first) {
-        cpu->waiting = cpu->next;
-        segment_init(&cpu->next);
-        cpu->waiting.grace_period = start_grace_period();
-    }
-}
-
-void rcu_quiescent(void)
-{
-    struct rcu_cpu *cpu = this_cpu();
-
-    assert_no_reader(cpu, "quiescent state");
-    report(cpu);
-    if (cpu->waiting.first || cpu->next.first)
-        advance_callbacks(cpu);
-}
-
-void rcu_call(struct rcu_head *head, void (*run)(struct rcu_head *head))
-{
-    struct rcu_cpu *cpu = this_cpu();
-
-    head->run = run;
-    head->next = NULL;
-    *cpu->next.end = head;
-    cpu->next.end = &head->next;
-    atomic_write(&cpu->stats.callbacks, cpu->stats.callbacks + 1);
-}
-
-/* head is in the first struct page of a ring of pages that has no other head. */
-static void free_page_ring(struct rcu_head *head)
-{
-    struct page *first = CONTAINER_OF(head, struct page, rcu);
-    struct rcu_stats *stats = &this_cpu()->stats;
-    uint64_t count = 1;
-
-    while (!list_empty(&first->link)) {
-        struct page *page = list_entry(first->link.next, struct page, link);
-
-        list_remove(&page->link);
-        pages_free(page_address(page));
-        count++;
-    }
-    pages_free(page_address(first));
-    atomic_write(&stats->pages_done, stats->pages_done + count);
-}
-
-void rcu_free_pages(struct list *pages)
-{
-    struct rcu_stats *stats = &this_cpu()->stats;
-    struct page *first;
-    uint64_t count = 0;
-
-    if (list_empty(pages))
-        return;
-    list_for_each (node, pages)
-        count++;
-    atomic_write(&stats->pages, stats->pages + count);
-    first = list_entry(pages->next, struct page, link);
-    list_remove(pages);
-    if (mutant(FREE_BEFORE_GRACE_PERIOD))
-        free_page_ring(&first->rcu);
-    else
-        rcu_call(&first->rcu, free_page_ring);
-}
-
-uint64_t rcu_get_state(void)
-{
-    return start_grace_period();
-}
-
-bool rcu_poll(uint64_t state)
-{
-    return is_over(state);
-}
-
-void rcu_synchronize(void)
-{
-    uint64_t state = rcu_get_state();
-
-    rcu_quiescent();
-    while (!rcu_poll(state)) {
-        platform_relax();
-        rcu_quiescent();
-    }
-    atomic_fence_full(); /* what the caller does next comes after every reader that was waited for */
-}
-
-/* True when CPU i has run all callbacks that it had been given when `target` was read. */
-static bool callbacks_done(unsigned i, uint64_t target)
-{
-    return atomic_read_acquire(&cpus[i].stats.callbacks_done) >= target;
-}
-
-void rcu_barrier(void)
-{
-    unsigned end = atomic_read(&cpu_end);
-
-    for (unsigned i = 0; i < end; i++) {
-        uint64_t target = atomic_read(&cpus[i].stats.callbacks);
-
-        /* A CPU with callbacks does not sleep: it gets to them by itself. */
-        while (!callbacks_done(i, target)) {
-            platform_relax();
-            rcu_quiescent();
-        }
-    }
+    atomic_write_release(&cpu->seen, atomic_read(&newest));
+    if (!mutant(NO_FENCE_AFTER_IDLE))
+        atomic_fence_full(); /* fence E */
+    atomic_write(&cpu->inbox, NULL);
 }
 
 void rcu_stats(struct rcu_stats *stats)
 {
-    unsigned end = atomic_read(&cpu_end);
+    unsigned end = rcu_cpu_end();
 
     *stats = (struct rcu_stats){.grace_periods = atomic_read(&newest) - 1};
     for (unsigned i = 0; i < end; i++) {
-        const struct rcu_stats *one = &cpus[i].stats;
+        const struct rcu_stats *one = &rcu_cpus[i].stats;
 
+        stats->reports += atomic_read(&one->reports);
         stats->callbacks += atomic_read(&one->callbacks);
         stats->callbacks_done += atomic_read(&one->callbacks_done);
-        stats->pages += atomic_read(&one->pages);
-        stats->pages_done += atomic_read(&one->pages_done);
+        stats->handed_over += atomic_read(&one->handed_over);
+        stats->nudges += atomic_read(&one->nudges);
+        stats->stalls += atomic_read(&one->stalls);
     }
 }

@@ -5,6 +5,7 @@
 
 #include "lib/atomic.h"
 #include "lib/platform.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct spinlock {
@@ -21,6 +22,14 @@ static inline void spin_lock(struct spinlock *lock)
 
     while (atomic_read_acquire(&lock->owner) != ticket)
         platform_relax();
+}
+
+/* True if the lock was free and is now taken. */
+static inline bool spin_trylock(struct spinlock *lock)
+{
+    uint32_t owner = atomic_read(&lock->owner);
+
+    return atomic_compare_exchange(&lock->next, &owner, owner + 1);
 }
 
 static inline void spin_unlock(struct spinlock *lock)

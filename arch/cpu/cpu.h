@@ -28,6 +28,8 @@ struct cpu {
     uint32_t state;   /* enum cpu_state, atomic */
     uint32_t arrived; /* atomic: has come as far as code in C */
 
+    bool in_interrupt;         /* a handler runs */
+    uint64_t interrupts;       /* that came, ever; written by this CPU alone */
     uint32_t sleeping;         /* atomic; see event.c */
     struct spinlock work_lock; /* of the next one; taken with interrupts off */
     struct list work;          /* events posted to this CPU, by any CPU */

@@ -66,11 +66,14 @@ static void idle(struct cpu *cpu)
     atomic_fence_full(); /* fence I */
     if (has_work(cpu)) {
         irq_enable();
-    } else {
-        rcu_extended_enter();
+    } else if (rcu_extended_enter()) {
         irq_enable_and_halt();
         /* Interrupt handlers have run by now, without read sections; what comes next may open one. */
         rcu_extended_exit();
+    } else {
+        /* Callbacks wait here, and nobody else runs them: the loop polls until their grace period is over. */
+        irq_enable();
+        cpu_pause();
     }
     atomic_write(&cpu->sleeping, 0);
 }
@@ -88,12 +91,7 @@ NORETURN void event_loop(void)
     irq_enable();
     for (;;) {
         rcu_quiescent();
-        if (run_one(cpu))
-            continue;
-        /* Nobody else runs this CPU's callbacks: it polls until their grace period is over. */
-        if (rcu_callbacks_pending())
-            cpu_pause();
-        else
+        if (!run_one(cpu))
             idle(cpu);
     }
 }

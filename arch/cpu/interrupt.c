@@ -8,6 +8,7 @@
 #include "arch/cpu/probe.h"
 #include "arch/cpu/segments.h"
 #include "arch/cpu/smp.h"
+#include "arch/cpu/where.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -119,8 +120,11 @@ static void exception(struct trap_frame *frame)
 {
     if ((frame->vector == VECTOR_PAGE_FAULT && probe_fixup(frame)) || outside_call_fixup(frame))
         return;
-    if (frame->vector == VECTOR_NMI)
+    if (frame->vector == VECTOR_NMI) {
         smp_stop_if_asked(frame);
+        if (cpu_where_answer(frame))
+            return;
+    }
     panic_exception(frame);
 }
 
@@ -128,11 +132,14 @@ static void interrupt(uint8_t vector)
 {
     void (*run)(void *context) = atomic_read_acquire(&handlers[vector].run);
 
+    cpu_this()->in_interrupt = true;
+    cpu_this()->interrupts++;
     if (run)
         run(handlers[vector].context);
     else if (!atomic_exchange(&reported[vector], 1))
         log_warn("interrupt: vector 0x%02x came, which nobody has asked for", vector);
     apic_eoi();
+    cpu_this()->in_interrupt = false;
 }
 
 void interrupt_dispatch(struct trap_frame *frame)

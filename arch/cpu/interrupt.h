@@ -15,7 +15,7 @@ enum vector {
     VECTOR_MACHINE_CHECK = 18,
     VECTOR_ALLOC_FIRST = 0x30, /* 0x20 to 0x2f: where the masked 8259s would raise a stray one */
     VECTOR_ALLOC_LAST = 0xef,
-    VECTOR_WAKE = 0xf0, /* does nothing but end a hlt: for event_post() and platform_cpu_nudge() */
+    VECTOR_WAKE = 0xf0, /* does nothing but end a hlt: for event_post() */
     VECTOR_TIMER = 0xf1,
     VECTOR_APIC_ERROR = 0xfe,
     VECTOR_SPURIOUS = 0xff,

@@ -3,7 +3,7 @@
 #include "lib/pt/gather.h"
 #include "lib/page_alloc.h"
 #include "lib/platform.h"
-#include "lib/rcu.h"
+#include "lib/rcu_pages.h"
 
 void gather_init(struct gather *gather)
 {

@@ -12,6 +12,9 @@ void host_memory_init(uint64_t bytes);
 void host_set_cpu_count(unsigned count);
 void host_set_cpu(unsigned cpu);
 
+/* Makes the calling thread run as an interrupt handler of its CPU. */
+void host_set_in_interrupt(bool in);
+
 /* Called by platform_relax(); NULL for sched_yield(). */
 void host_set_relax(void (*relax)(void));
 

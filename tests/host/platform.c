@@ -15,6 +15,7 @@
 uintptr_t platform_direct_map;
 
 static _Thread_local unsigned this_cpu;
+static _Thread_local bool in_interrupt;
 static unsigned cpu_count = 1;
 static void (*relax_hook)(void);
 static uint64_t manual_time_ns;
@@ -81,6 +82,11 @@ void host_set_cpu_count(unsigned count)
 void host_set_cpu(unsigned cpu)
 {
     this_cpu = cpu;
+}
+
+void host_set_in_interrupt(bool in)
+{
+    in_interrupt = in;
 }
 
 void host_set_relax(void (*relax)(void))
@@ -162,9 +168,14 @@ void platform_irq_restore(uint64_t saved)
     (void)saved;
 }
 
-void platform_cpu_nudge(unsigned cpu)
+bool platform_in_interrupt(void)
 {
-    (void)cpu;
+    return in_interrupt;
+}
+
+uintptr_t platform_cpu_where(unsigned cpu)
+{
+    return 0x1000 + cpu;
 }
 
 void platform_cache_flush(const void *address, size_t bytes)

@@ -5,6 +5,7 @@
 #include "lib/error.h"
 #include "lib/page_alloc.h"
 #include "lib/rcu.h"
+#include "lib/rcu_pages.h"
 #include "tests/host/host.h"
 #include "tests/host/tree.h"
 #include "tests/host/unit.h"
@@ -38,14 +39,14 @@ static void fake_destroy(struct iommu_domain *domain)
 
 static int fake_invalidate(struct iommu_domain *domain, const struct gather *gather)
 {
-    struct rcu_stats stats;
+    struct rcu_pages_stats stats;
 
-    rcu_stats(&stats);
+    rcu_pages_stats(&stats);
     hardware.invalidations++;
     hardware.had_tables = gather_has_tables(gather);
     hardware.iova = gather->iova;
     hardware.last = gather->last;
-    hardware.pages_done = stats.pages_done;
+    hardware.pages_done = stats.freed;
     if (hardware.during)
         hardware.during(domain);
     return hardware.result;
@@ -102,23 +103,23 @@ static void device_write(struct iommu_domain *domain, uint64_t iova)
 static void unmap_invalidates_before_it_frees(void **state)
 {
     struct iommu_domain *domain = domain_make(&rcu_ops);
-    struct rcu_stats before, after;
+    struct rcu_pages_stats before, after;
 
     (void)state;
-    rcu_stats(&before);
+    rcu_pages_stats(&before);
     assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
     assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, NULL), 0);
     assert_int_equal(hardware.invalidations, 1);
     assert_true(hardware.had_tables);
     assert_int_equal(hardware.iova, BASE);
     assert_int_equal(hardware.last, BASE + 2 * MIB - 1);
-    assert_int_equal(hardware.pages_done, before.pages_done);
-    rcu_stats(&after);
-    assert_int_equal(after.pages_done, before.pages_done); /* the grace period has not passed */
-    assert_int_equal(after.callbacks - before.callbacks, 1);
+    assert_int_equal(hardware.pages_done, before.freed);
+    rcu_pages_stats(&after);
+    assert_int_equal(after.freed, before.freed); /* the grace period has not passed */
+    assert_true(rcu_callbacks_pending());
     rcu_barrier();
-    rcu_stats(&after);
-    assert_int_equal(after.pages_done - before.pages_done, 1);
+    rcu_pages_stats(&after);
+    assert_int_equal(after.freed - before.freed, 1);
     domain_free(domain);
 }
 
@@ -167,10 +168,10 @@ static void a_failed_invalidation_keeps_the_tables_and_reports_all(void **state)
 {
     struct iommu_domain *domain = domain_make(&rcu_ops);
     struct iommu_domain_info info;
-    struct rcu_stats before, after;
+    struct rcu_pages_stats before, after;
 
     (void)state;
-    rcu_stats(&before);
+    rcu_pages_stats(&before);
     assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
     hardware.result = ERR_TIMEOUT;
     assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, &bitmap), ERR_TIMEOUT);
@@ -180,8 +181,8 @@ static void a_failed_invalidation_keeps_the_tables_and_reports_all(void **state)
     iommu_domain_info(domain, &info);
     assert_int_equal(info.quarantined, 1);
     rcu_barrier();
-    rcu_stats(&after);
-    assert_int_equal(after.pages, before.pages);
+    rcu_pages_stats(&after);
+    assert_int_equal(after.queued, before.queued);
     assert_non_null(strstr(host_log(), "not invalidated: no answer in time"));
     hardware.result = 0;
     assert_int_equal(iommu_domain_destroy(domain), ERR_HARDWARE);

@@ -20,9 +20,9 @@ static const struct demo_outcome good = {
     .probes = 12,
     .freed_meanwhile = 80,
     .tables_freed = 100,
-    .before = {{.free_pages = 1000, .dma_pages = 5}, {.pages = 7, .pages_done = 7}, .faults = 2},
-    .settled = {.rcu = {.pages = 107, .pages_done = 107}},
-    .after = {{.free_pages = 1000, .dma_pages = 5}, {.pages = 110, .pages_done = 110}, .faults = 2},
+    .before = {{.free_pages = 1000, .dma_pages = 5}, {.queued = 7, .freed = 7}, .faults = 2},
+    .settled = {.rcu = {.queued = 107, .freed = 107}},
+    .after = {{.free_pages = 1000, .dma_pages = 5}, {.queued = 110, .freed = 110}, .faults = 2},
 };
 
 /* One figure that is wrong, and what the verdict must say. */
@@ -48,7 +48,7 @@ static const struct wrong wrongs[] = {
     WRONG(after.faults, 3, "(1 faults)"),
     WRONG(freed_meanwhile, 0, "(no table page was freed while passes ran)"),
     WRONG(tables_freed, 101, "(101 table pages freed, 100 came to RCU)"),
-    WRONG(settled.rcu.pages_done, 106, "(100 pages came to RCU, 99 were freed)"),
+    WRONG(settled.rcu.freed, 106, "(100 pages came to RCU, 99 were freed)"),
     WRONG(quarantined, 1, "(1 table pages in quarantine)"),
     WRONG(after.pages.free_pages, 999, "(free pages: 1000 before, 999 after)"),
     WRONG(after.pages.dma_pages, 6, "(pages for DMA: 5 before, 6 after)"),

@@ -49,16 +49,16 @@ static int step(struct demo *demo)
 static void print_pass(struct demo *demo)
 {
     const struct ledger_pass *pass = &demo->harvester.pass;
-    const struct rcu_stats *before = &demo->outcome.before.rcu;
+    const struct rcu_pages_stats *before = &demo->outcome.before.rcu;
     uint64_t harvest_us = demo->harvester.harvest_ns / NS_PER_US;
-    struct rcu_stats rcu;
+    struct rcu_pages_stats rcu;
 
-    rcu_stats(&rcu);
+    rcu_pages_stats(&rcu);
     if (pass->number % 20 == 1)
         printf("pass     told  reported  missed   extra       us  tables freed  waiting\n");
     printf("%4u %8u  %8u  %6u  %6u  %7" PRIu64 "  %12" PRIu64 "  %7" PRIu64 "\n", pass->number, pass->told,
-           pass->reported, pass->missed, pass->extra, harvest_us, rcu.pages_done - before->pages_done,
-           rcu.pages - rcu.pages_done);
+           pass->reported, pass->missed, pass->extra, harvest_us, rcu.freed - before->freed,
+           rcu.queued - rcu.freed);
 }
 
 static int run_pass(struct demo *demo)
@@ -134,7 +134,7 @@ static void stop_roles(struct demo *demo)
 int demo_run(struct demo *demo)
 {
     struct demo_outcome *outcome = &demo->outcome;
-    struct rcu_stats rcu;
+    struct rcu_pages_stats rcu;
     int error = demo_harvester_prime(&demo->harvester);
 
     if (error)
@@ -143,8 +143,8 @@ int demo_run(struct demo *demo)
     error = run_passes(demo);
     if (!error)
         error = run_last_passes(demo);
-    rcu_stats(&rcu);
-    outcome->freed_meanwhile = rcu.pages_done - outcome->before.rcu.pages_done;
+    rcu_pages_stats(&rcu);
+    outcome->freed_meanwhile = rcu.freed - outcome->before.rcu.freed;
     stop_roles(demo);
     ledger_totals(&demo->ledger, &outcome->submitted, &outcome->judged);
     outcome->commands = demo->writer.commands;

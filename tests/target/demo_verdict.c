@@ -11,7 +11,7 @@ void demo_snapshot(struct demo_snapshot *snapshot)
 {
     rcu_barrier();
     page_alloc_stats(&snapshot->pages);
-    rcu_stats(&snapshot->rcu);
+    rcu_pages_stats(&snapshot->rcu);
     snapshot->faults = iommu_fault_count();
 }
 
@@ -28,8 +28,8 @@ struct requirement {
 static unsigned requirements(const struct demo_outcome *outcome, struct requirement *list)
 {
     const struct demo_snapshot *before = &outcome->before, *after = &outcome->after;
-    uint64_t queued = outcome->settled.rcu.pages - before->rcu.pages;
-    uint64_t done = outcome->settled.rcu.pages_done - before->rcu.pages_done;
+    uint64_t queued = outcome->settled.rcu.queued - before->rcu.queued;
+    uint64_t done = outcome->settled.rcu.freed - before->rcu.freed;
     uint64_t faults = after->faults - before->faults;
     struct requirement all[] = {
         {!outcome->missed, "missed %" PRIu64, outcome->missed, 0},

@@ -4,13 +4,14 @@
 
 #include "lib/page_alloc.h"
 #include "lib/rcu.h"
+#include "lib/rcu_pages.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 /* The state of the machine at one time of the demo. */
 struct demo_snapshot {
     struct page_alloc_stats pages;
-    struct rcu_stats rcu;
+    struct rcu_pages_stats rcu;
     uint64_t faults;
 };
 
