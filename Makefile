@@ -60,9 +60,9 @@ NEWLIB_FLAGS := -nostdinc -isystem lib/newlib/include -isystem $(NEWLIB)/include
 
 KERNEL_FLAGS := $(COMMON_FLAGS) -O2 $(NEWLIB_FLAGS) -mcmodel=kernel -fno-pic -fno-pie -mno-red-zone \
                 -mgeneral-regs-only -fno-omit-frame-pointer -fno-stack-protector \
-                -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common -fno-optimize-sibling-calls
-# A function that does without a frame on its fast path would be missing from a backtrace that begins there.
-KERNEL_FLAGS += $(if $(findstring clang,$(CC)),,-fno-shrink-wrap)
+                -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common
+# For whole backtraces: a frame for every function, on its fast paths too, and none given up for a last call.
+KERNEL_FLAGS += -fno-optimize-sibling-calls $(if $(findstring clang,$(CC)),,-fno-shrink-wrap)
 KERNEL_LDFLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-size=4096 \
                   --orphan-handling=error -T linker/lull.lds
 
