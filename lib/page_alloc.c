@@ -10,11 +10,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SECTION_LG2       27
-#define SECTION_PAGES     (1ull << (SECTION_LG2 - PAGE_LG2))
-#define DIRECTORY_LG2     9 /* a directory of section pointers fills one page */
-#define ADDRESS_LG2       48
-#define DIRECTORIES       (1ull << (ADDRESS_LG2 - SECTION_LG2 - DIRECTORY_LG2))
+#define SECTION_LG2   27
+#define SECTION_PAGES (1ull << (SECTION_LG2 - PAGE_LG2))
+#define DIRECTORY_LG2 9 /* a directory of section pointers fills one page */
+#define ADDRESS_LG2   48
+#define DIRECTORIES   (1ull << (ADDRESS_LG2 - SECTION_LG2 - DIRECTORY_LG2))
+/* So long an allocation waits for memory to come back. */
+#define RECLAIM_NS (2 * NS_PER_S)
+
 #define ORDER_NOT_A_BLOCK 0xff /* order of pages that do not begin a block */
 
 struct directory {
@@ -129,8 +132,10 @@ void *pages_alloc(unsigned order, enum page_use use)
 {
     void *block = try_alloc(order, use);
     bool more = !block && reclaim;
+    uint64_t end_ns = more ? platform_time_ns() + RECLAIM_NS : 0;
 
-    while (!block && more) {
+    /* Others may take what comes back, or it may be too small: so not for ever. */
+    while (!block && more && platform_time_ns() < end_ns) {
         more = reclaim();
         /* Once more even if nothing is on its way any more: it may have arrived between the try and the
          * question. */

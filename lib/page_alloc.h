@@ -50,7 +50,10 @@ struct page_alloc_stats {
  * is no room for its struct pages; the range is then left out, and the log says why. */
 int page_alloc_add(uint64_t hpa, uint64_t end) MUST_CHECK;
 
-/* A zeroed block of 2^order pages, aligned to its size, for the given use (PAGE_HYPERVISOR or PAGE_DMA); NULL
+/* Hold no lock that others spin for: who spins reports no quiescent state, and the memory waited for does not
+ * come.
+ *
+ * A zeroed block of 2^order pages, aligned to its size, for the given use (PAGE_HYPERVISOR or PAGE_DMA); NULL
  * when there is none. Any CPU, never in an RCU read section (it may later wait for one to end). */
 void *pages_alloc(unsigned order, enum page_use use) MUST_CHECK;
 

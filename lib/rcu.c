@@ -25,6 +25,7 @@
 #include "lib/rcu_cpu.h"
 
 static uint64_t newest CACHE_ALIGNED = 1;
+static uint64_t over CACHE_ALIGNED; /* the newest grace period that somebody found over */
 static unsigned cpu_end;
 struct rcu_cpu rcu_cpus[PLATFORM_CPUS_MAX] = {[0 ... PLATFORM_CPUS_MAX - 1] = {.inbox = RCU_INBOX_CLOSED}};
 
@@ -101,14 +102,35 @@ static bool waits_for(unsigned cpu, uint64_t grace_period)
     return seen && seen < grace_period;
 }
 
+/* What was over stays so: a CPU that comes back from extended quiescence may store an older number than was
+ * newest by then, which delays who asks later, and must not take back what was said. */
+static bool note_over(uint64_t state)
+{
+    uint64_t before = atomic_read(&over);
+
+    while (before < state && !atomic_compare_exchange(&over, &before, state))
+        ;
+    return true;
+}
+
 bool rcu_poll(uint64_t state)
 {
     unsigned end = rcu_cpu_end();
 
+    if (state <= atomic_read_acquire(&over))
+        return true;
     for (unsigned i = 0; i < end; i++)
         if (waits_for(i, state))
             return false;
-    return true;
+    return note_over(state);
+}
+
+static void nudge(struct rcu_cpu *cpu)
+{
+    if (cpu == rcu_this_cpu() || atomic_read(&cpu->hurry))
+        return;
+    atomic_write(&cpu->hurry, 1u);
+    rcu_count(&rcu_this_cpu()->stats.nudges, 1);
 }
 
 void rcu_expedite(uint64_t state)
@@ -116,10 +138,17 @@ void rcu_expedite(uint64_t state)
     unsigned end = rcu_cpu_end();
 
     for (unsigned i = 0; i < end; i++)
-        if (waits_for(i, state)) {
-            atomic_write(&rcu_cpus[i].hurry, 1u);
-            rcu_count(&rcu_this_cpu()->stats.nudges, 1);
-        }
+        if (waits_for(i, state))
+            nudge(&rcu_cpus[i]);
+}
+
+void rcu_expedite_all(void)
+{
+    unsigned end = rcu_cpu_end();
+
+    for (unsigned i = 0; i < end; i++)
+        if (atomic_read(&rcu_cpus[i].seen))
+            nudge(&rcu_cpus[i]);
 }
 
 static void wait_for(uint64_t state)
@@ -134,7 +163,6 @@ static void wait_for(uint64_t state)
         platform_relax();
         rcu_quiescent();
     }
-    atomic_fence_full(); /* what the caller does next comes after every reader that was waited for */
 }
 
 void synchronize_rcu(void)

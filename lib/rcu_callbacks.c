@@ -53,6 +53,7 @@ void call_rcu(struct rcu_head *head, void (*run)(struct rcu_head *head))
 {
     struct rcu_cpu *cpu = rcu_this_cpu();
 
+    rcu_assert_may_queue(cpu);
     head->run = run;
     queue(cpu, head, head);
     rcu_count(&cpu->stats.callbacks, 1);

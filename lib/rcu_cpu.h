@@ -52,13 +52,23 @@ static inline void rcu_count(uint64_t *number, uint64_t by)
 /* Starts a grace period and returns its number. */
 uint64_t rcu_start(void);
 
+/* Asks every other CPU that reports to hurry, also those whose callbacks are waited for rather than their
+ * readers. */
+void rcu_expedite_all(void);
+
 /* Above every CPU that ever came online. */
 unsigned rcu_cpu_end(void);
 
 /* lib/rcu_debug.c: ends the run, in debug builds, in a place that must not report or wait. */
 #ifdef LULL_DEBUG
 void rcu_assert_may_report(const struct rcu_cpu *cpu, const char *what);
+void rcu_assert_may_queue(const struct rcu_cpu *cpu);
 #else
+static inline void rcu_assert_may_queue(const struct rcu_cpu *cpu)
+{
+    (void)cpu;
+}
+
 static inline void rcu_assert_may_report(const struct rcu_cpu *cpu, const char *what)
 {
     (void)cpu;

@@ -57,9 +57,9 @@ static void wait_for_room(void)
 {
     if (rcu_this_cpu()->running || on_their_way() <= atomic_read(&backlog_pages))
         return;
-    rcu_expedite(rcu_get_state());
     while (on_their_way() > atomic_read(&backlog_pages)) {
         rcu_quiescent();
+        rcu_expedite_all();
         platform_relax();
     }
 }
@@ -83,6 +83,8 @@ void rcu_free_pages(struct list *pages)
 static bool arrived(uint64_t before)
 {
     rcu_quiescent();
+    /* Again and again: what is waited for may take two grace periods, and callbacks of other CPUs. */
+    rcu_expedite_all();
     return atomic_read(&freed) != before;
 }
 
@@ -93,7 +95,6 @@ bool rcu_pages_reclaim(void)
 
     if (!cpu->seen || cpu->running || platform_in_interrupt() || !on_their_way())
         return false;
-    rcu_expedite(rcu_get_state());
     return wait_until(arrived(before), RECLAIM_NS);
 }
 

@@ -44,6 +44,11 @@ struct cpu {
 
     uint64_t outside_stack; /* while outside code runs; see outside_call.c */
 
+    uint32_t where_asked;    /* atomic, as the next two: see where.c */
+    uint32_t where_answered; /* the newest question that `where` answers */
+    uint64_t where;
+    uint32_t where_nmis; /* that came for questions */
+
     const struct trap_frame *stopped_at; /* once state is CPU_STOPPED: where */
     char brand[49];
 } CACHE_ALIGNED;

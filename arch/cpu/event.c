@@ -72,6 +72,7 @@ static void idle(struct cpu *cpu)
         rcu_extended_exit();
     } else {
         /* Callbacks wait here, and nobody else runs them: the loop polls until their grace period is over. */
+        atomic_write(&cpu->sleeping, 0);
         irq_enable();
         cpu_pause();
     }

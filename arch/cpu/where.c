@@ -9,32 +9,36 @@
 #define ANSWER_NS (10 * NS_PER_MS)
 
 static struct spinlock lock; /* one question at a time */
-static uint32_t asked;       /* atomic: the CPU that is to answer, its id + 1 */
-static uint64_t answer;      /* atomic */
 
 uintptr_t cpu_where(unsigned cpu)
 {
+    struct cpu *target = cpu_get(cpu);
     uintptr_t where = 0;
+    uint32_t question;
 
-    if (cpu == cpu_id())
+    if (target == cpu_this())
         return 0;
     spin_lock(&lock);
-    atomic_write(&answer, 0ull);
-    atomic_write_release(&asked, cpu + 1);
+    question = target->where_asked + 1;
+    atomic_write_release(&target->where_asked, question);
     apic_send_nmi(cpu);
-    if (wait_until(atomic_read_acquire(&answer), ANSWER_NS))
-        where = atomic_read(&answer);
-    /* The question stays for an NMI that comes late; the next one replaces it. */
+    if (wait_until(atomic_read_acquire(&target->where_answered) == question, ANSWER_NS))
+        where = atomic_read(&target->where);
     spin_unlock(&lock);
     return where;
 }
 
+/* Each question may bring an NMI, late perhaps, and two may come as one. So an NMI is an answer as long as
+ * fewer have come than were asked for; it answers the newest question. */
 bool cpu_where_answer(const struct trap_frame *frame)
 {
-    uint32_t self = cpu_id() + 1;
+    struct cpu *cpu = cpu_this();
+    uint32_t question = atomic_read_acquire(&cpu->where_asked);
 
-    if (!atomic_compare_exchange(&asked, &self, 0))
+    if (cpu->where_nmis == question)
         return false;
-    atomic_write_release(&answer, frame->rip);
+    cpu->where_nmis++;
+    atomic_write(&cpu->where, frame->rip);
+    atomic_write_release(&cpu->where_answered, question);
     return true;
 }

@@ -74,7 +74,9 @@ static void section(void)
 
 static void hurried_safe_point(void)
 {
+    host_set_cpu(1);
     rcu_expedite(rcu_get_state());
+    host_set_cpu(0);
     rcu_safe_point();
 }
 
@@ -94,6 +96,39 @@ static void quiescent_while_offline(void)
 {
     rcu_cpu_offline();
     rcu_quiescent();
+}
+
+static void nothing(struct rcu_head *head)
+{
+    (void)head;
+}
+
+static void call(void)
+{
+    static struct rcu_head head;
+
+    call_rcu(&head, nothing);
+}
+
+static void call_while_offline(void)
+{
+    rcu_cpu_offline();
+    call();
+}
+
+static void wait_in_callback(struct rcu_head *head)
+{
+    (void)head;
+    synchronize_rcu();
+}
+
+static void synchronize_in_callback(void)
+{
+    static struct rcu_head head;
+
+    call_rcu(&head, wait_in_callback);
+    host_set_relax(others_pass);
+    rcu_barrier();
 }
 
 static void section_ended_twice(void)
@@ -137,6 +172,9 @@ static void misuse_ends_the_run(void **state)
         {ANYWHERE, section_while_extended, "read section on cpu 0, which is offline or in extended"},
         {ANYWHERE, section_while_offline, "read section on cpu 0, which is offline or in extended"},
         {ANYWHERE, quiescent_while_offline, "a quiescent state on cpu 0, which is offline or in extended"},
+        {ANYWHERE, call_while_offline, "a callback queued on cpu 0, which is offline or in extended"},
+        {IN_INTERRUPT, call, "a callback queued in an interrupt handler on cpu 0"},
+        {ANYWHERE, synchronize_in_callback, "inside a callback on cpu"},
         {ANYWHERE, section_ended_twice, "read section ended on cpu 0, none was open"},
     };
 

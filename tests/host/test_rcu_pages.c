@@ -80,6 +80,17 @@ static void others_pass_and_count(void)
     others_pass();
 }
 
+/* The others are in long events: they report only when they are asked to. */
+static void others_reach_safe_points(void)
+{
+    assert_true(++relaxed < 100000);
+    for (unsigned cpu = 1; cpu < CPUS; cpu++) {
+        host_set_cpu(cpu);
+        rcu_safe_point();
+    }
+    host_set_cpu(0);
+}
+
 static int backlog_of_16(void **state)
 {
     rcu_set_backlog_pages(16);
@@ -119,6 +130,22 @@ static void a_backlog_beyond_its_bound_is_waited_for(void **state)
     assert_true(relaxed > 0);
     assert_true(pages_now().queued - pages_now().freed <= 16);
     assert_true(after.nudges > before.nudges); /* who is waited for is asked to hurry */
+}
+
+/* With callbacks before them that wait already, the pages need a second grace period: asking once is not
+ * enough. */
+static void cpus_in_long_events_are_asked_until_there_is_room(void **state)
+{
+    static struct counted callback;
+
+    (void)state;
+    host_set_relax(others_reach_safe_points);
+    call_rcu(&callback.head, count_run);
+    rcu_quiescent();
+    free_some(16);
+    free_some(1);
+    assert_true(relaxed > 0);
+    assert_true(pages_now().queued - pages_now().freed <= 16);
 }
 
 static void no_backlog_is_ever_longer_than_its_bound_and_a_list(void **state)
@@ -262,6 +289,7 @@ int main(void)
         TEST_CASE(a_list_of_pages_is_one_callback),
         BACKLOG_CASE(a_backlog_within_its_bound_waits_for_nobody),
         BACKLOG_CASE(a_backlog_beyond_its_bound_is_waited_for),
+        BACKLOG_CASE(cpus_in_long_events_are_asked_until_there_is_room),
         BACKLOG_CASE(no_backlog_is_ever_longer_than_its_bound_and_a_list),
         BACKLOG_CASE(a_callback_does_not_wait_for_room),
         BACKLOG_CASE(an_allocation_waits_for_pages_on_their_way),
