@@ -4,6 +4,8 @@
 
 BUILD  ?= build
 MUTANT ?=
+# 0 leaves out the debug checks: read sections then cost nothing.
+DEBUG  ?= 1
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -51,7 +53,7 @@ HOST_PROGRAMS        := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(HOST_TESTS))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
             -Wpointer-arith -Wcast-align -Wwrite-strings -Werror
-COMMON_FLAGS := -std=gnu11 -g -I. -MMD -MP $(WARNINGS) -DLULL_DEBUG \
+COMMON_FLAGS := -std=gnu11 -g -I. -MMD -MP $(WARNINGS) $(if $(filter 0,$(DEBUG)),,-DLULL_DEBUG) \
                 $(if $(MUTANT),-DLULL_MUTANT=MUTANT_$(MUTANT))
 
 # No header of the host's libc can slip in: only the compiler's own and newlib's.
@@ -103,7 +105,8 @@ help:
 	@echo 'make deps        say what would be installed, and install it through apt'
 	@echo 'make clean       remove $(BUILD)'
 	@echo
-	@echo 'BUILD=folder (build), CC=gcc|clang, MUTANT=name (lib/mutant.h: breaks one guard on purpose)'
+	@echo 'BUILD=folder (build), CC=gcc|clang, MUTANT=name (lib/mutant.h: breaks one guard on purpose),'
+	@echo 'DEBUG=0 (without the debug checks)'
 
 deps:
 	@tools/deps
