@@ -5,14 +5,18 @@
  * Build one with: make MUTANT=NAME BUILD=build/mutant-NAME demo-image */
 #pragma once
 
-enum {
-    MUTANT_NO_UNMAP_INVALIDATION = 1, /* unmap does not invalidate the units */
-    MUTANT_NO_HARVEST_INVALIDATION,   /* a harvest clears dirty bits and does not invalidate */
-    MUTANT_HARVEST_SKIPS_ENTRIES,     /* a harvest looks at every second entry only */
-    MUTANT_NO_FENCE_AFTER_IDLE,       /* a CPU that comes back from idle reads before it is seen to be back */
-    MUTANT_FREE_BEFORE_GRACE_PERIOD,  /* rcu_free_pages() frees at once */
-    MUTANT_CALLBACK_BEFORE_GRACE_PERIOD, /* callbacks run at the next quiescent state of their own CPU */
-};
+/* Their names, and what each leaves out. */
+#define LULL_MUTANTS(X)                                                                                      \
+    X(NO_UNMAP_INVALIDATION, "unmap does not invalidate the units")                                          \
+    X(NO_HARVEST_INVALIDATION, "a harvest clears dirty bits and does not invalidate")                        \
+    X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \
+    X(NO_FENCE_AFTER_IDLE, "a CPU that comes back from idle reads before it is seen to be back")             \
+    X(FREE_BEFORE_GRACE_PERIOD, "rcu_free_pages() frees at once")                                            \
+    X(CALLBACK_BEFORE_GRACE_PERIOD, "callbacks run at the next quiescent state of their own CPU")
+
+#define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
+
+enum { MUTANT_NONE, LULL_MUTANTS(LULL_MUTANT_NUMBER) };
 
 #ifdef LULL_MUTANT
 #define mutant(name) (LULL_MUTANT == MUTANT_##name)
