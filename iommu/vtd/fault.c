@@ -35,9 +35,10 @@ static void drain_registers(struct vtd_unit *unit, unsigned first)
         unsigned n = (first + i) % unit->cap.fault_count;
         uint64_t high = vtd_read64(unit->registers, VTD_FRCD_HIGH(unit->cap.fault_offset, n));
 
-        /* Registers are filled in order, one after the other (7.2.1). */
+        /* All of them: a fault that comes while some are emptied may go into one before FRI, which does not
+         * move until PPF has fallen (11.4.7.1). */
         if (!(high & VTD_FRCD_F))
-            return;
+            continue;
         record(unit, vtd_read64(unit->registers, VTD_FRCD_LOW(unit->cap.fault_offset, n)), high);
         vtd_write64(unit->registers, VTD_FRCD_HIGH(unit->cap.fault_offset, n), VTD_FRCD_F);
     }
