@@ -198,7 +198,7 @@ static int check_target(const struct iommu_domain *domain, uint64_t iova, uint64
         return ERR_INVALID;
     if (!(prot & PT_READ) || prot & ~(unsigned)(PT_READ | PT_WRITE))
         return ERR_INVALID;
-    if (iova <= domain->untranslated_last && last >= domain->untranslated_iova)
+    if (iova < domain->untranslated_end && last >= domain->untranslated_iova)
         return ERR_RANGE;
     if (!pages_all_in_use(hpa, hpa + (last - iova), PAGE_DMA))
         return ERR_FORBIDDEN;

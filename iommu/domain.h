@@ -45,9 +45,10 @@ struct iommu_domain {
     struct spinlock lock; /* only where ops lack DOMAIN_FLAG_RCU_FREE_PAGES */
     uint16_t id;          /* the same on every unit; never 0 */
     bool tracks_dirty;
-    /* A range that no mapping changes, set by init(): the interrupt window (VT-d spec, section 3.14). */
+    /* A range that no mapping changes, its end exclusive: init() sets it where devices have one, the
+     * interrupt window (VT-d spec, section 3.14). */
     uint64_t untranslated_iova;
-    uint64_t untranslated_last;
+    uint64_t untranslated_end;
     uint64_t units; /* bit n: unit n may hold translations of this tree (atomic; see vtd/flush.c) */
     uint32_t unit_devices[IOMMU_UNITS_MAX]; /* devices attached on unit n (atomic; changed by the ops) */
     uint64_t tables_freed;                  /* atomic, as the next one */

@@ -38,6 +38,7 @@ void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_
         .mask_max = (uint8_t)VTD_CAP_MAMV(cap),
         .fault_offset = (uint16_t)(VTD_CAP_FRO(cap) * 16),
         .fault_count = (uint16_t)(VTD_CAP_NFR(cap) + 1),
+        .caching_mode = cap & VTD_CAP_CM,
         .coherent_tables = ecap & VTD_ECAP_C,
         .coherent_walks = ecap & VTD_ECAP_SMPWC,
         .snoop_control = ecap & VTD_ECAP_SC,

@@ -16,6 +16,7 @@ struct vtd_cap {
     uint8_t mask_max;         /* largest address mask of an invalidation: 2^this pages (MAMV) */
     uint16_t fault_offset;    /* of the first fault recording register, in bytes */
     uint16_t fault_count;     /* fault recording registers */
+    bool caching_mode;        /* what is not present is cached too (CAP.CM) */
     bool coherent_tables;     /* root, context and PASID tables are read through the caches (ECAP.C) */
     bool coherent_walks;      /* and so are page tables, if PWSNP asks for it (ECAP.SMPWC) */
     bool snoop_control;       /* PGSNP may be set (ECAP.SC) */

@@ -14,7 +14,7 @@
 
 /* Requests into this window are interrupts and are never translated (3.14). */
 #define INTERRUPT_WINDOW_FIRST 0xfee00000ull
-#define INTERRUPT_WINDOW_LAST  0xfeefffffull
+#define INTERRUPT_WINDOW_END   0xfef00000ull
 
 static struct spinlock attach_lock; /* over which units a domain is on */
 
@@ -63,7 +63,7 @@ static int first_stage_init(struct iommu_domain *domain)
     domain->pt_ops = &pt_x86_64;
     domain->tracks_dirty = believes_dirty();
     domain->untranslated_iova = INTERRUPT_WINDOW_FIRST;
-    domain->untranslated_last = INTERRUPT_WINDOW_LAST;
+    domain->untranslated_end = INTERRUPT_WINDOW_END;
     return 0;
 }
 
@@ -105,13 +105,17 @@ static void leave_unit(struct iommu_domain *domain, const struct vtd_unit *unit,
 }
 
 /* Table 28 in 6.5.3.3: after a change of a device's context and PASID entries. The context cache first, so
- * that the PASID cache is not filled again from what it held. */
+ * that the PASID cache is not filled again from what it held; and what caching mode keeps of a PASID entry
+ * that was not present has domain id 0 (6.2.3). */
 static int invalidate_device(struct vtd_unit *unit, struct pci_address device, uint16_t did)
 {
-    struct vtd_descriptor context = vtd_descriptor_context_device(pci_source_id(device));
+    const struct vtd_descriptor context = vtd_descriptor_context_device(pci_source_id(device));
+    const struct vtd_descriptor absent = vtd_descriptor_pasid_cache(0, VTD_RID_PASID);
     struct vtd_flush rest;
     int error = vtd_queue_run(&unit->queue, &context, 1);
 
+    if (!error && unit->cap.caching_mode)
+        error = vtd_queue_run(&unit->queue, &absent, 1);
     if (error)
         return error;
     vtd_flush_plan_all(&rest, did);
@@ -187,7 +191,7 @@ static int first_stage_attach(struct iommu_domain *domain, struct pci_address de
     join_unit(domain, unit);
     vtd_pasid_set_first_stage(unit, directory, &domain->pt, domain->id);
     vtd_context_set(unit, entry, virt_to_phys(directory));
-    /* Only caching mode keeps entries that were not present (6.1), but then it must be told. */
+    /* Only caching mode keeps entries that were not present (6.2), but then it must be told. */
     error = invalidate_device(unit, device, domain->id);
     if (error)
         leave_unit(domain, unit, block(unit, entry, device) == 0);

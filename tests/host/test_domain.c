@@ -28,7 +28,7 @@ static int fake_init(struct iommu_domain *domain)
     domain->id = 7;
     domain->tracks_dirty = true;
     domain->untranslated_iova = 0xfee00000;
-    domain->untranslated_last = 0xfeefffff;
+    domain->untranslated_end = 0xfef00000;
     return pt_init(&domain->pt, 4, 7, 47, 0);
 }
 

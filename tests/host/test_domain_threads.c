@@ -50,7 +50,7 @@ static int unit_init(struct iommu_domain *made)
     made->id = 1;
     made->tracks_dirty = true;
     made->untranslated_iova = 0xfee00000;
-    made->untranslated_last = 0xfeefffff;
+    made->untranslated_end = 0xfef00000;
     return pt_init(&made->pt, 4, 1, 47, 0); /* leaves of 4 KiB only: tables to free */
 }
 

@@ -22,7 +22,7 @@ static int tree_init(struct iommu_domain *domain)
     domain->pt_ops = &pt_x86_64;
     domain->id = 1;
     domain->untranslated_iova = 0xfee00000;
-    domain->untranslated_last = 0xfeefffff;
+    domain->untranslated_end = 0xfef00000;
     return pt_init(&domain->pt, 4, 1, 47, 0);
 }
 
