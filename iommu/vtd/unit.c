@@ -94,18 +94,29 @@ static bool status_is(const struct vtd_unit *unit, uint32_t bit, bool on)
     return !(vtd_read32(unit->registers, VTD_GSTS) & bit) == !on;
 }
 
+/* Whether the last command has been carried out by its deadline. */
+static bool command_done(struct vtd_unit *unit)
+{
+    if (wait_until(status_is(unit, unit->command, unit->command_on), COMMAND_NS))
+        return true;
+    log_error("vtd%u: global command %#x is not carried out (GSTS %#x)", unit->index, unit->command,
+              vtd_read32(unit->registers, VTD_GSTS));
+    return false;
+}
+
 /* 11.4.4.1: the other commands keep their state, which GSTS tells, apart from those that are done once; one
  * bit changes at a time; and the next command waits until GSTS shows this one. */
 static int command(struct vtd_unit *unit, uint32_t bit, bool on)
 {
-    uint32_t state = vtd_read32(unit->registers, VTD_GSTS) & ~VTD_GCMD_ONE_SHOT;
+    uint32_t state;
 
+    if (unit->command && !command_done(unit))
+        return ERR_TIMEOUT;
+    state = vtd_read32(unit->registers, VTD_GSTS) & ~VTD_GCMD_ONE_SHOT;
+    unit->command = bit;
+    unit->command_on = on;
     vtd_write32(unit->registers, VTD_GCMD, on ? state | bit : state & ~bit);
-    if (wait_until(status_is(unit, bit, on), COMMAND_NS))
-        return 0;
-    log_error("vtd%u: global command %#x is not carried out (GSTS %#x)", unit->index, bit,
-              vtd_read32(unit->registers, VTD_GSTS));
-    return ERR_TIMEOUT;
+    return command_done(unit) ? 0 : ERR_TIMEOUT;
 }
 
 static int set_root(struct vtd_unit *unit)

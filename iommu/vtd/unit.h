@@ -28,6 +28,8 @@ struct vtd_unit {
     struct spinlock fault_lock; /* over the fault registers; taken in the interrupt too */
     uint64_t fault_overflows;   /* times that the unit had no register left for a fault */
     bool fault_event;           /* the interrupt is set up */
+    uint32_t command;           /* the bit of GSTS that the last global command changes, */
+    bool command_on;            /* and to what: it may come after its deadline, and no other one before it */
     bool on;                    /* it may be reading its tables and its queue */
 };
 
