@@ -194,6 +194,8 @@ void rcu_hand_over(void)
         spin_unlock(&moving);
         for (unsigned turn = 0; !given && turn < 3; turn++)
             rcu_quiescent(); /* draws a number, finds it over, runs them; unless somebody has come back */
+        if (!given)
+            platform_relax(); /* somebody is about to leave, too: nobody takes them, and he reports still */
     }
 }
 
