@@ -6,7 +6,7 @@
 #include "lib/deadline.h"
 #include "lib/units.h"
 
-#define ANSWER_NS (10 * NS_PER_MS)
+#define ANSWER_NS (100 * NS_PER_MS)
 
 static struct spinlock lock; /* one question at a time */
 
