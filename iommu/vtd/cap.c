@@ -42,6 +42,7 @@ void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_
         .coherent_tables = ecap & VTD_ECAP_C,
         .coherent_walks = ecap & VTD_ECAP_SMPWC,
         .snoop_control = ecap & VTD_ECAP_SC,
+        .second_stage = ecap & VTD_ECAP_SSTS,
         .page_selective = cap & VTD_CAP_PSI,
         .leaf_1g = cap & VTD_CAP_FS1GP,
         .extended_interrupts = ecap & VTD_ECAP_EIM,

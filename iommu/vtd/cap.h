@@ -20,6 +20,7 @@ struct vtd_cap {
     bool coherent_tables;     /* root, context and PASID tables are read through the caches (ECAP.C) */
     bool coherent_walks;      /* and so are page tables, if PWSNP asks for it (ECAP.SMPWC) */
     bool snoop_control;       /* PGSNP may be set (ECAP.SC) */
+    bool second_stage;        /* AW of a PASID entry is a field, and not reserved (ECAP.SSTS) */
     bool page_selective;      /* a range can be invalidated (CAP.PSI) */
     bool leaf_1g;             /* 1 GiB leaves in first-stage tables (CAP.FS1GP) */
     bool extended_interrupts; /* MSI addresses have an upper half (ECAP.EIM) */

@@ -25,6 +25,8 @@ enum vtd_descriptor_type {
 #define VTD_DESCRIPTOR_SID(sid)     ((uint64_t)(sid) << 32)
 #define VTD_DESCRIPTOR_PASID(pasid) ((uint64_t)(pasid) << 32)
 #define VTD_DESCRIPTOR_G(g)         ((uint64_t)(g) << 4)
+#define VTD_DESCRIPTOR_DW           (1ull << 6)
+#define VTD_DESCRIPTOR_DR           (1ull << 7)
 #define VTD_DESCRIPTOR_IH           (1ull << 6) /* in word 1 */
 
 /* Context cache (6.5.2.1), global and of one source-id. In scalable mode the domain id is ignored, and it is
@@ -40,10 +42,16 @@ static inline struct vtd_descriptor vtd_descriptor_context_device(uint16_t sourc
         {VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(3) | VTD_DESCRIPTOR_SID(source_id)}};
 }
 
-/* PASID cache (6.5.2.2), global and of one PASID in a domain. */
+/* PASID cache (6.5.2.2), global, of a domain, and of one PASID in it. */
 static inline struct vtd_descriptor vtd_descriptor_pasid_cache_global(void)
 {
     return (struct vtd_descriptor){{VTD_DESCRIPTOR_PASID_CACHE | VTD_DESCRIPTOR_G(3)}};
+}
+
+static inline struct vtd_descriptor vtd_descriptor_pasid_cache_domain(uint16_t did)
+{
+    return (struct vtd_descriptor){
+        {VTD_DESCRIPTOR_PASID_CACHE | VTD_DESCRIPTOR_G(0) | VTD_DESCRIPTOR_DID(did)}};
 }
 
 static inline struct vtd_descriptor vtd_descriptor_pasid_cache(uint16_t did, uint32_t pasid)
@@ -52,10 +60,17 @@ static inline struct vtd_descriptor vtd_descriptor_pasid_cache(uint16_t did, uin
                                     VTD_DESCRIPTOR_DID(did) | VTD_DESCRIPTOR_PASID(pasid)}};
 }
 
-/* IOTLB (6.5.2.3), global: first-stage translations and their table entries too. */
+/* IOTLB (6.5.2.3), global and of a domain: first-stage translations and their table entries too. The second
+ * also drains DMA, on old units only if it is told so (DR, DW). */
 static inline struct vtd_descriptor vtd_descriptor_iotlb_global(void)
 {
     return (struct vtd_descriptor){{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(1)}};
+}
+
+static inline struct vtd_descriptor vtd_descriptor_iotlb_domain(uint16_t did)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(2) | VTD_DESCRIPTOR_DW |
+                                    VTD_DESCRIPTOR_DR | VTD_DESCRIPTOR_DID(did)}};
 }
 
 /* PASID-based IOTLB (6.5.2.4): all of a PASID; or 2^mask pages from iova, which is aligned to them, table

@@ -12,8 +12,10 @@ struct errata {
 static const struct errata table[] = {
     /* QEMU, seen in 10.0 and 10.2 (hw/i386/intel_iommu.c): the walk sets accessed and dirty only if neither
      * is set, so that an accessed leaf stays clean for ever; and ECAP reports neither C nor SMPWC, though
-     * guest memory is all that it walks. */
-    {"BOCHS ", VTD_ERRATUM_ACCESSED_IS_DIRTY | VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE},
+     * guest memory is all that it walks. It has no second stage where it has a first one, and bounds the
+     * addresses of that by AW. */
+    {"BOCHS ",
+     VTD_ERRATUM_ACCESSED_IS_DIRTY | VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE | VTD_ERRATUM_WIDTH_FROM_AW},
 };
 
 static const struct {
@@ -22,6 +24,7 @@ static const struct {
 } names[] = {
     {VTD_ERRATUM_ACCESSED_IS_DIRTY, "accessed-is-dirty"},
     {VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE, "dirty-without-coherence"},
+    {VTD_ERRATUM_WIDTH_FROM_AW, "width-from-aw"},
 };
 
 unsigned vtd_errata_find(const char *oem_id)

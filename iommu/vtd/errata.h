@@ -11,6 +11,8 @@ enum vtd_erratum {
     VTD_ERRATUM_ACCESSED_IS_DIRTY = 1,
     /* Accessed and dirty bits of first-stage tables are right although the walk is not reported coherent. */
     VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE = 2,
+    /* First-stage addresses are as wide as AW of the PASID entry says, also where AW is reserved. */
+    VTD_ERRATUM_WIDTH_FROM_AW = 4,
 };
 
 /* The flags (enum vtd_erratum) of the platform whose DMAR has this OEM id (six bytes). */

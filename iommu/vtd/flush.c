@@ -51,10 +51,13 @@ void vtd_flush_plan(struct vtd_flush *flush, const struct vtd_limits *limits, ui
 
 void vtd_flush_plan_all(struct vtd_flush *flush, uint16_t did)
 {
-    /* The unit carries out an IOTLB invalidation after those of the PASID cache before it (6.5.2.11). */
-    flush->descriptors[0] = vtd_descriptor_pasid_cache(did, VTD_RID_PASID);
-    flush->descriptors[1] = vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID);
-    flush->count = 2;
+    /* The unit carries out IOTLB invalidations after those of the PASID cache before them (6.5.2.11). After a
+     * change of a context entry both are of the whole domain (6.5.2.1, 6.5.3.3); and the last one drains on
+     * every unit, which not every old one does for the one before it (CAP.DRD, CAP.DWD). */
+    flush->descriptors[0] = vtd_descriptor_pasid_cache_domain(did);
+    flush->descriptors[1] = vtd_descriptor_iotlb_domain(did);
+    flush->descriptors[2] = vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID);
+    flush->count = 3;
 }
 
 int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flush)
@@ -72,7 +75,7 @@ int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flu
     units = atomic_read(&domain->units);
 
     /* All units at once, then all waits. The drain of the DMA that used an old translation is part of the
-     * invalidation (6.5.5). */
+     * invalidation (6.5.4). */
     for (uint64_t rest = units; rest; rest &= rest - 1) {
         unsigned i = (unsigned)__builtin_ctzll(rest);
         int result = vtd_queue_submit(&vtd_unit(i)->queue, flush->descriptors, flush->count, &tickets[i]);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* PASID directories, tables and entries. */
 #include "iommu/vtd/pasid.h"
+#include "iommu/vtd/errata.h"
+#include "iommu/vtd/vtd.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
@@ -53,6 +55,7 @@ void vtd_pasid_set_first_stage(const struct vtd_unit *unit, uint64_t *directory,
                                uint16_t did)
 {
     struct vtd_pasid_entry *entry = rid_entry(directory);
+    uint64_t word0 = WORD0_PGTT_FIRST_STAGE | WORD0_PRESENT;
     uint64_t word1 = WORD1_DID(did);
 
     /* Both bits are reserved where the capability is missing. PGSNP makes DMA snoop whatever the device asks
@@ -64,11 +67,13 @@ void vtd_pasid_set_first_stage(const struct vtd_unit *unit, uint64_t *directory,
     entry->word[2] =
         virt_to_phys(tree->root) | (tree->top_level == 4 ? WORD2_FSPM_5_LEVELS : WORD2_FSPM_4_LEVELS);
     entry->word[1] = word1;
+    /* AW is about the second stage: ignored here, and reserved where there is none (9.6). */
+    if (unit->cap.second_stage || vtd_errata() & VTD_ERRATUM_WIDTH_FROM_AW)
+        word0 |= WORD0_AW_48_BITS;
     /* The unit reads an entry in parts, so the word with the present bit comes last, and so it does to
      * memory. */
     vtd_unit_sync_table(unit, entry, sizeof *entry);
-    /* AW is about the second stage, but QEMU takes it for the width of first-stage addresses too. */
-    atomic_write_release(&entry->word[0], WORD0_AW_48_BITS | WORD0_PGTT_FIRST_STAGE | WORD0_PRESENT);
+    atomic_write_release(&entry->word[0], word0);
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 

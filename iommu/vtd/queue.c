@@ -12,7 +12,7 @@
 #define RING_BYTES (VTD_QUEUE_SLOTS * sizeof(struct vtd_descriptor))
 #define RING_ORDER 1
 
-/* IQA.QS = X is 2^(X + 8) descriptors of 128 bits (11.4.9.4), in as many bytes half as many of 256. */
+/* IQA.QS = X is 2^(X + 8) descriptors of 128 bits (11.4.9.3), in as many bytes half as many of 256. */
 #define RING_QS 1
 
 _Static_assert(RING_BYTES == PAGE_SIZE << RING_ORDER, "the ring is a block of whole pages");

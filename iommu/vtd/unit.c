@@ -119,7 +119,7 @@ static int command(struct vtd_unit *unit, uint32_t bit, bool on)
     return command_done(unit) ? 0 : ERR_TIMEOUT;
 }
 
-static int set_root(struct vtd_unit *unit)
+static int make_root(struct vtd_unit *unit)
 {
     unit->root = pages_alloc(0, PAGE_HYPERVISOR);
     if (!unit->root) {
@@ -127,6 +127,11 @@ static int set_root(struct vtd_unit *unit)
         return ERR_NOMEM;
     }
     vtd_unit_sync_table(unit, unit->root, PAGE_SIZE);
+    return 0;
+}
+
+static int set_root(struct vtd_unit *unit)
+{
     vtd_write64(unit->registers, VTD_RTADDR, virt_to_phys(unit->root) | VTD_RTADDR_TTM_SCALABLE);
     return command(unit, VTD_GCMD_SRTP, true);
 }
@@ -176,11 +181,14 @@ static int release_protected_regions(struct vtd_unit *unit)
 
 int vtd_unit_start(struct vtd_unit *unit)
 {
-    int error = set_root(unit);
+    int error = make_root(unit);
 
-    unit->on = unit->root != NULL; /* even if the command failed: vtd_unit_stop() finds out */
+    unit->on = unit->root != NULL; /* even if a command fails: vtd_unit_stop() finds out */
+    /* The queue comes before the root table: scalable mode knows descriptors of 256 bits only (6.5.2). */
     if (!error)
         error = start_queue(unit);
+    if (!error)
+        error = set_root(unit);
     if (!error)
         error = invalidate_all(unit);
     if (!error)
@@ -194,21 +202,28 @@ static bool switch_off(struct vtd_unit *unit, uint32_t bit)
     return !(vtd_read32(unit->registers, VTD_GSTS) & bit) || command(unit, bit, false) == 0;
 }
 
-/* The queue must have run dry before it goes (6.5.2). */
+/* The queue must have run dry before it goes (6.5.2): its last descriptor is a wait. The one before that is
+ * of a kind that a unit knows in every mode: the root table may never have been set. */
 static bool stop_queue(struct vtd_unit *unit)
 {
+    const struct vtd_descriptor last = vtd_descriptor_context_global();
+
     if (!(vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_QIES))
         return true;
-    return invalidate_all(unit) == 0 && switch_off(unit, VTD_GSTS_QIES);
+    return vtd_queue_run(&unit->queue, &last, 1) == 0 && switch_off(unit, VTD_GSTS_QIES);
 }
 
 void vtd_unit_stop(struct vtd_unit *unit)
 {
     if (!unit->root)
         return; /* nothing was switched on */
+    /* What a late command switches on cannot be switched off before it is. */
+    unit->on = unit->command && !command_done(unit);
     /* Translation first, so that nothing makes new work for the queue. */
-    unit->on = !switch_off(unit, VTD_GSTS_TES);
-    unit->on = !stop_queue(unit) || unit->on;
+    if (!unit->on)
+        unit->on = !switch_off(unit, VTD_GSTS_TES);
+    if (!unit->on)
+        unit->on = !stop_queue(unit);
     if (unit->on)
         log_error("vtd%u: does not switch off", unit->index);
 }

@@ -91,8 +91,9 @@ static void units_have_in_common_the_least(void **state)
 static void errata_are_found_by_oem_id(void **state)
 {
     (void)state;
-    assert_int_equal(vtd_errata_find("BOCHS "),
-                     VTD_ERRATUM_ACCESSED_IS_DIRTY | VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE);
+    assert_int_equal(vtd_errata_find("BOCHS "), VTD_ERRATUM_ACCESSED_IS_DIRTY |
+                                                    VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE |
+                                                    VTD_ERRATUM_WIDTH_FROM_AW);
     assert_int_equal(vtd_errata_find("INTEL "), 0);
     assert_null(vtd_errata_name(0, 0));
     assert_non_null(vtd_errata_name(VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE, 0));
