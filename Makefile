@@ -42,11 +42,18 @@ TORTURE_MUTANTS := FREE_BEFORE_GRACE_PERIOD CALLBACK_BEFORE_GRACE_PERIOD NO_FENC
 TORTURE_BUILDS  := plain tsan $(TORTURE_MUTANTS)
 TORTURES        := $(patsubst %,$(BUILD)/torture/%/rcu-torture,$(TORTURE_BUILDS))
 
+# The model: what plays software is built so that each of its accesses is a step of the schedule (points.c).
+MODEL_SOFTWARE := $(wildcard $(foreach part,bare wrong scenario,tests/model/$(part)_*.c))
+MODEL_SOURCES  := $(filter-out $(MODEL_SOFTWARE),$(wildcard tests/model/*.c tests/model/*.S))
+
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))
 
 KERNEL_OBJECTS       := $(call objects,kernel,$(KERNEL_SOURCES))
 LOADER_OBJECTS       := $(call objects,loader,$(LOADER_SOURCES)) $(BUILD)/loader/image.o
 HOST_LIBRARY_OBJECTS := $(call objects,host,$(HOST_LIBRARY) $(HOST_SUPPORT))
+MODEL_OBJECTS        := $(call objects,model,$(MODEL_SOURCES)) \
+                        $(call objects,model/software,$(MODEL_SOFTWARE))
+MODEL_LIBRARY        := $(call objects,model/software,$(HOST_LIBRARY))
 HOST_PROGRAMS        := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(HOST_TESTS))
 
 # --- flags -----------------------------------------------------------------------------------------
@@ -88,15 +95,23 @@ TORTURE_FLAGS := $(filter-out -DLULL_DEBUG -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2 
 torture_flags_tsan := -fsanitize=thread -DLULL_DEBUG $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
 $(foreach mutant,$(TORTURE_MUTANTS),$(eval torture_flags_$(mutant) := -DLULL_MUTANT=MUTANT_$(mutant)))
 
+MODEL_FLAGS := $(filter-out -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2 -fno-pie
+MODEL_SOFTWARE_FLAGS := $(MODEL_FLAGS) -fsanitize=thread $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan) \
+                        -DLULL_MUTANT=lull_mutant -include tests/model/mutant.h
+comma := ,
+MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc realloc free,-Wl$(comma)--wrap=$(f))
+
 # --- targets for people ----------------------------------------------------------------------------
 
-.PHONY: help deps all run test test-spin check torture torture-builds bench image demo-image host clean FORCE
+.PHONY: help deps all run test test-spin check torture torture-builds bench image demo-image host \
+        model soak clean FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
 	@echo 'make test        install what is missing, build, and run every test'
 	@echo 'make torture     RCU on threads, without and with ThreadSanitizer, for SECONDS=n each (30)'
 	@echo 'make test-spin   the Spin models of RCU (tests/spin), whole and with each step left out'
+	@echo 'make soak        the driver on the VT-d in software, with ever new seeds, for SECONDS=n (30)'
 	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
 	@echo 'make bench       measure against others, PART=rcu: RCU and liburcu; also $(BUILD)/bench.json'
 	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
@@ -117,7 +132,7 @@ run: deps
 	@tests/harness/run
 
 test: deps
-	@$(MAKE) all image host torture-builds
+	@$(MAKE) all image host model torture-builds
 	@+tests/run
 
 test-spin: deps
@@ -135,11 +150,18 @@ all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI $(BUI
 
 host: $(HOST_PROGRAMS)
 
+model: $(BUILD)/model/lull-model
+
 SECONDS ?= 30
 torture: torture-builds
 	@tests/torture/run $(SECONDS)
 
 torture-builds: $(TORTURES)
+
+# Ever new seeds: the first is the time in nanoseconds, so that two soaks side by side have others.
+soak: deps
+	@$(MAKE) model
+	@$(BUILD)/model/lull-model --seconds $(SECONDS) --from $$(date +%s%N)
 
 image: $(BUILD)/lull.img
 
@@ -155,7 +177,8 @@ write_if_changed = tee $@.new | cmp -s - $@ && rm $@.new || mv $@.new $@
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS) $(BENCH_FLAGS)' | $(write_if_changed)
+	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS) $(BENCH_FLAGS) \
+	    $(MODEL_FLAGS)' | $(write_if_changed)
 
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -254,6 +277,26 @@ $(BUILD)/host/library.a: $(HOST_LIBRARY_OBJECTS)
 $(BUILD)/host/test_%: $(BUILD)/host/tests/host/test_%.c.o $(BUILD)/host/library.a
 	@$(HOST_CC) $(HOST_FLAGS) -o $@ $^ -lcmocka
 
+# --- the driver on a VT-d in software --------------------------------------------------------------
+
+$(BUILD)/model/software/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (model)'
+	@$(HOST_CC) $(MODEL_SOFTWARE_FLAGS) -c -o $@ $<
+
+$(BUILD)/model/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	@$(HOST_CC) $(MODEL_FLAGS) -c -o $@ $<
+
+$(BUILD)/model/library.a: $(MODEL_LIBRARY)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/model/lull-model: $(MODEL_OBJECTS) $(BUILD)/model/library.a
+	@echo '  LD      $@'
+	@$(HOST_CC) $(MODEL_LDFLAGS) -o $@ $^
+
 # --- benchmarks: ours with and without link-time optimisation, the peer's loops always the same object ----
 
 BENCH_RCU := $(filter-out lib/rcu_command.c lib/rcu_pages.c,$(wildcard lib/rcu*.c)) lib/log.c \
@@ -293,4 +336,5 @@ $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
 
 -include $(foreach build,$(TORTURE_BUILDS),$(patsubst %,$(BUILD)/torture/$(build)/%.d,$(TORTURE_SOURCES)))
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
-    $(call objects,host,$(HOST_TESTS)) $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT))
+    $(call objects,host,$(HOST_TESTS)) $(MODEL_OBJECTS) $(MODEL_LIBRARY) \
+    $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT))

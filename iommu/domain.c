@@ -277,7 +277,7 @@ int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, str
     error = domain->ops->invalidate(domain, &gather);
     /* Devices may go on writing through translations that say so, and set nothing: the next harvest has to
      * report these pages again, and to invalidate them. */
-    if (error)
+    if (error && !mutant(NO_MARK_DIRTY))
         domain->pt_ops->mark_dirty(&domain->pt, gather.iova, gather.last);
     return error;
 }

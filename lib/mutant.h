@@ -12,7 +12,10 @@
     X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \
     X(NO_FENCE_AFTER_IDLE, "a CPU that comes back from idle reads before it is seen to be back")             \
     X(FREE_BEFORE_GRACE_PERIOD, "rcu_free_pages() frees at once")                                            \
-    X(CALLBACK_BEFORE_GRACE_PERIOD, "callbacks run at the next quiescent state of their own CPU")
+    X(CALLBACK_BEFORE_GRACE_PERIOD, "callbacks run at the next quiescent state of their own CPU")            \
+    X(LEAVES_ONLY, "an invalidation leaves cached table entries, though a table went")                       \
+    X(NO_SETTLE, "a mapper that finds a table linked leaves it to the one who linked it to flush the entry") \
+    X(NO_MARK_DIRTY, "a harvest whose invalidation failed leaves what it cleared clean")
 
 #define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
 

@@ -2,6 +2,7 @@
 /* From a gather to invalidation descriptors, and those to the units. */
 #include "iommu/vtd/flush.h"
 #include "iommu/vtd/pasid.h"
+#include "lib/mutant.h"
 #include "lib/units.h"
 
 /* A range that would take more descriptors than this is invalidated with everything else of the domain: the
@@ -31,8 +32,8 @@ static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits
         if (flush->count == PIECES_MAX)
             return false;
         /* Only where no table went may table entries stay cached (IH). */
-        flush->descriptors[flush->count++] = vtd_descriptor_pasid_iotlb(did, VTD_RID_PASID, page << PAGE_LG2,
-                                                                        mask, !gather_has_tables(gather));
+        flush->descriptors[flush->count++] = vtd_descriptor_pasid_iotlb(
+            did, VTD_RID_PASID, page << PAGE_LG2, mask, !gather_has_tables(gather) || mutant(LEAVES_ONLY));
         page += 1ull << mask;
         left -= 1ull << mask;
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "lib/error.h"
+#include "lib/mutant.h"
 #include "lib/page_alloc.h"
 #include "lib/pt/walk.h"
 #include <string.h>
@@ -138,7 +139,8 @@ static ALWAYS_INLINE int pt_map_step(const struct pt_format *fmt, struct pt *pt,
         if (fmt->is_leaf(entry, level))
             return ERR_EXISTS;
         if (fmt->is_present(entry)) {
-            pt_settle(fmt, pt, slot, entry);
+            if (!mutant(NO_SETTLE))
+                pt_settle(fmt, pt, slot, entry);
             table = pt_child(fmt, entry);
             level--;
         } else if (level <= leaf_level) {

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine that lib/platform.h describes, as the model has it: CPUs that are agents, units behind
+ * registers, interrupts that arrive between two steps of a CPU. */
+#pragma once
+
+#include "tests/model/unit.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define MACHINE_CPUS 4
+
+/* Makes count units of these configurations, starts their agents, and a DMAR table that names them all: the
+ * last for all devices that no other names, unit n (of several) for devices 00:0n.* otherwise. Also the CPU
+ * that calls comes online (RCU). */
+void machine_make(const struct unit_config *const *configs, unsigned count);
+
+/* The DMAR table of machine_make(), for iommu_init(). */
+const void *machine_dmar(size_t *bytes);
+
+struct unit *machine_unit(unsigned index);
+unsigned machine_unit_count(void);
+
+/* The unit that covers a device. */
+struct unit *machine_unit_of(uint16_t source_id);
+
+/* Starts CPU cpu (1 to MACHINE_CPUS - 1) in main; it comes online first and goes offline at the end. */
+struct agent *machine_cpu(unsigned cpu, const char *name, void (*main)(void *context), void *context);
+
+/* An interrupt message: raises the interrupt that platform_msi_alloc() gave this address and data, at some
+ * step of its CPU. VIOLATION_INTERRUPT if nobody asked for such a message. */
+void machine_interrupt(uint64_t address, uint32_t data);
+
+/* Between two steps of a CPU: it may take an interrupt that is pending for it, if its interrupts are on. */
+void machine_deliver_interrupts(void);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The oracle's calls about pages: what stands mapped, and what harvests say. */
+#include "tests/model/oracle.h"
+#include "lib/bitmap.h"
+#include "tests/model/history.h"
+#include "tests/model/oracle_state.h"
+#include "tests/model/violation.h"
+#include <stdlib.h>
+
+struct oracle *oracle_make_bare(uint64_t iova, unsigned pages, bool tracked)
+{
+    struct oracle *oracle = calloc(1, sizeof *oracle + pages * sizeof oracle->pages[0]);
+
+    expect(oracle && pages <= ORACLE_PAGES_MAX && is_aligned(iova, PAGE_SIZE));
+    oracle->iova = iova;
+    oracle->page_count = pages;
+    oracle->tracked = tracked;
+    return oracle;
+}
+
+struct oracle *oracle_make(struct iommu_domain *domain, uint64_t iova, unsigned pages)
+{
+    struct oracle *oracle;
+    struct iommu_domain_info info;
+
+    iommu_domain_info(domain, &info);
+    oracle = oracle_make_bare(iova, pages, info.tracks_dirty);
+    oracle->domain = domain;
+    return oracle;
+}
+
+void oracle_clip(const struct oracle *oracle, uint64_t iova, uint64_t last, unsigned *first, unsigned *end)
+{
+    uint64_t window_last = oracle->iova + oracle->page_count * PAGE_SIZE - 1;
+
+    *first = *end = 0;
+    if (iova > window_last || last < oracle->iova)
+        return;
+    *first = iova > oracle->iova ? (unsigned)((iova - oracle->iova) / PAGE_SIZE) : 0;
+    *end = (unsigned)(((last < window_last ? last : window_last) - oracle->iova) / PAGE_SIZE) + 1;
+}
+
+/* --- map and unmap --- */
+
+void oracle_map_begins(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
+{
+    unsigned first, end;
+
+    history("map of %lx-%lx to hpa %lx begins (prot %lu)", iova, last, hpa, prot);
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++) {
+        struct oracle_page *page = &oracle->pages[i];
+
+        /* Callers do not overlap. What is mapped stays so: the call will fail. */
+        expect(page->standing == STANDING_OUT || page->standing == STANDING_IN);
+        if (page->standing == STANDING_IN)
+            continue;
+        page->standing = STANDING_COMING;
+        page->prot = prot;
+        page->hpa = hpa + (oracle_iova(oracle, i) - iova);
+    }
+}
+
+static void page_is_out(struct oracle_page *page, bool unconfirmed)
+{
+    page->past[page->past_next++ % PAST_MAPPINGS] =
+        (struct past_mapping){page->hpa, schedule_step(), unconfirmed};
+    page->standing = STANDING_OUT;
+}
+
+void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int error)
+{
+    unsigned first, end;
+
+    history("map of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++) {
+        struct oracle_page *page = &oracle->pages[i];
+
+        page->doubtful = page->doubtful || oracle_is_unconfirmed(error);
+        if (page->standing != STANDING_COMING)
+            continue;
+        page->standing = STANDING_IN;
+        page->since = schedule_step();
+        if (error)
+            page_is_out(page, oracle_is_unconfirmed(error));
+        oracle_ledger_mapped(oracle, i, !error);
+    }
+}
+
+void oracle_unmap_begins(struct oracle *oracle, uint64_t iova, uint64_t last)
+{
+    unsigned first, end;
+
+    history("unmap of %lx-%lx begins", iova, last);
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++) {
+        struct oracle_page *page = &oracle->pages[i];
+
+        expect(page->standing == STANDING_OUT || page->standing == STANDING_IN);
+        if (page->standing == STANDING_IN)
+            page->standing = STANDING_GOING;
+    }
+}
+
+void oracle_unmap_ends(struct oracle *oracle, uint64_t iova, uint64_t last, const uint64_t *dirty, int error)
+{
+    bool unmapped = !error || oracle_is_unconfirmed(error);
+    unsigned first, end;
+
+    history("unmap of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++) {
+        struct oracle_page *page = &oracle->pages[i];
+
+        /* Where nothing was mapped, too: a table that went may be cached still. */
+        page->doubtful = page->doubtful || oracle_is_unconfirmed(error);
+        if (page->standing != STANDING_GOING)
+            continue;
+        page->standing = STANDING_IN;
+        if (!unmapped)
+            continue;
+        page_is_out(page, error);
+        oracle_ledger_unmapped(oracle, i, dirty && bitmap_test(dirty, i));
+    }
+}
+
+int oracle_map(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
+{
+    int error;
+
+    oracle_map_begins(oracle, iova, last, hpa, prot);
+    error = iommu_map(oracle->domain, iova, last, hpa, prot);
+    oracle_map_ends(oracle, iova, last, error);
+    return error;
+}
+
+static struct dirty_bitmap make_bitmap(const struct oracle *oracle)
+{
+    uint64_t *words = calloc(bitmap_words(oracle->page_count), sizeof *words);
+
+    expect(words);
+    return (struct dirty_bitmap){words, oracle->iova, oracle->iova + oracle->page_count * PAGE_SIZE - 1};
+}
+
+int oracle_unmap(struct oracle *oracle, uint64_t iova, uint64_t last)
+{
+    struct dirty_bitmap bitmap = make_bitmap(oracle);
+    int error;
+
+    oracle_unmap_begins(oracle, iova, last);
+    error = iommu_unmap(oracle->domain, iova, last, oracle->tracked ? &bitmap : NULL);
+    oracle_unmap_ends(oracle, iova, last, bitmap.words, error);
+    free(bitmap.words);
+    return error;
+}
+
+/* --- harvest --- */
+
+int oracle_harvest(struct oracle *oracle, uint64_t iova, uint64_t last)
+{
+    struct dirty_bitmap bitmap = make_bitmap(oracle);
+    unsigned harvest = oracle_harvest_begins(oracle, iova, last);
+    int error = iommu_harvest(oracle->domain, iova, last, &bitmap, 0, NULL);
+
+    oracle_harvest_ends(oracle, harvest, bitmap.words, error);
+    free(bitmap.words);
+    return error;
+}
+
+void oracle_finish(struct oracle *oracle)
+{
+    uint64_t last = oracle_iova(oracle, oracle->page_count) - 1;
+
+    if (!oracle->tracked)
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        expect_equal(oracle_harvest(oracle, oracle->iova, last), 0);
+    for (unsigned i = 0; i < oracle->page_count; i++)
+        expect_equal(oracle->pages[i].unreported.count, 0);
+    history("%lu writes, %lu harvests, %lu pages reported that nobody wrote", oracle->writes,
+            oracle->harvest_count, oracle->extra);
+}
