@@ -34,10 +34,31 @@ SCENARIO(attach_detach, .kind = SCENARIO_RANDOM,
     rig_finish();
 }
 
-/* The context table is made by the first attach of a bus. */
+SCENARIO(
+    one_of_two_leaves, .kind = SCENARIO_RANDOM,
+    .what = "one of a unit's two devices comes and goes, and what is unmapped is invalidated for the other")
+{
+    static struct rig_mover mover = {.device = 1, .operations = 3};
+    static struct rig_mapper mapper = {.first = 0, .pages = 3, .operations = 12};
+    static struct rig_traffic traffic = {.device = 0, .pages = 3, .accesses = 30, .pause = 80};
+    const struct unit_config *config = unit_configs_first_stage[rig_choose(3)];
+
+    rig_start(&config, 1, IOVA, PAGES);
+    (void)rig_attach(0);
+    (void)rig_attach(1);
+    rig_start_mover(1, &mover);
+    rig_start_mapper(2, &mapper);
+    rig_start_traffic(&traffic);
+    rig_run();
+    rig_finish();
+}
+
+/* The context table is made by the first attach of a bus; whoever made it, the device is in when this
+ * returns. */
 static void attach_first(void *device)
 {
     expect_equal(oracle_attach(rig.oracle, device), 0);
+    expect(device_access(device, rig_page(0), false));
     rcu_quiescent();
 }
 
