@@ -195,9 +195,7 @@ void rig_run(void)
 /* What was left behind by whoever is not looking any more shows now. */
 static void try_pages(struct device *device)
 {
-    unsigned pages = rig.pages < PROBED_MAX ? rig.pages : PROBED_MAX;
-
-    for (unsigned page = 0; page < pages; page++) {
+    for (unsigned page = 0; page < rig.pages && page < PROBED_MAX; page++) {
         device_access(device, rig_page(page), false);
         device_access(device, rig_page(page), true);
     }
