@@ -126,7 +126,6 @@ void vm_start(unsigned levels, enum guest_mistake mistake);
  * there, its memory goes, and the table with it if it is told to. */
 void vm_map(unsigned table, unsigned page);
 void vm_map_large(unsigned table);
-void vm_unmap(unsigned table, unsigned page);
 void vm_unmap_table(unsigned table);
 void vm_unlink_table(unsigned table); /* the same, but what was mapped stays allocated */
 void vm_harvest(void);

@@ -62,7 +62,7 @@ static void give_back(void **memory)
     *memory = NULL;
 }
 
-void vm_unmap(unsigned table, unsigned page)
+static void vm_unmap(unsigned table, unsigned page)
 {
     uint64_t gpa = vm_gpa(table, page);
 

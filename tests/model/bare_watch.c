@@ -29,14 +29,6 @@ void bare_forbid(uint64_t iova)
         forbidden[forbidden_count++] = (struct forbidden){iova >> PAGE_LG2, schedule_step()};
 }
 
-void bare_allow(uint64_t iova)
-{
-    struct forbidden *entry = find(iova);
-
-    if (entry)
-        *entry = forbidden[--forbidden_count];
-}
-
 static void on_landing(void *context, const struct request *request)
 {
     const struct device *device = context;

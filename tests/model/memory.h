@@ -56,12 +56,9 @@ void memory_on_free(void (*look)(void *context, uint64_t hpa, uint64_t last), vo
 void memory_flush(const void *address, size_t bytes);
 
 /* Before each access of software, to any address: VIOLATION_FREED_SOFTWARE when it goes to a free page and is
- * not the allocator's own. Includes memory_note_store() for a store. */
+ * not the allocator's own. Of a store it notes that its line may be written back as it was, and as it will
+ * be. */
 void memory_check_software(const volatile void *address, size_t bytes, bool store);
-
-/* Before a store of software reaches the caches, to any address: its line may have been written back as it
- * is. */
-void memory_note_store(const volatile void *address, size_t bytes);
 
 /* The caches have room for so much only: they may write something back now. */
 void memory_maybe_evict(void);

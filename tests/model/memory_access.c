@@ -15,7 +15,7 @@
 
 /* --- software --- */
 
-void memory_note_store(const volatile void *address, size_t bytes)
+static void note_store(const volatile void *address, size_t bytes)
 {
     uint64_t hpa = (uintptr_t)address - DIRECT_MAP;
 
@@ -38,7 +38,7 @@ void memory_check_software(const volatile void *address, size_t bytes, bool stor
                   agent_name(agent_current()), store ? "writes" : "reads", hpa,
                   info->by ? info->by : "nobody", info->step);
     if (store)
-        memory_note_store(address, bytes);
+        note_store(address, bytes);
 }
 
 void memory_flush(const void *address, size_t bytes)

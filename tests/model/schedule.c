@@ -362,11 +362,6 @@ uint64_t schedule_time_ns(void)
     return now_ns += LOOK_NS;
 }
 
-bool schedule_is_calm(void)
-{
-    return calm;
-}
-
 static void main_of_cpu0(void *main)
 {
     void (*run)(void);
