@@ -35,6 +35,12 @@ bool bare_wait(struct unit *unit);
 /* Everything that can be cached goes, in the right order, and the wait for it. */
 void bare_invalidate_all(struct unit *unit);
 
+/* Machine of one such unit, with nothing on. */
+struct unit *bare_make(const struct unit_config *config);
+
+/* What RTADDR holds for an empty root table of scalable mode. */
+uint64_t bare_scalable_root(struct unit *unit);
+
 /* Machine of one such unit, root table of that mode, queue on, everything invalidated, translation on. */
 struct unit *bare_start(const struct unit_config *config, bool scalable);
 
@@ -42,6 +48,9 @@ struct unit *bare_start(const struct unit_config *config, bool scalable);
 
 /* A zeroed page for a table. */
 uint64_t *bare_table(struct unit *unit);
+
+/* The same by its physical address. */
+uint64_t bare_table_hpa(struct unit *unit);
 
 /* The context entry of a device, its table made and linked where needed. */
 uint64_t *bare_context(struct unit *unit, uint16_t source_id);
@@ -91,6 +100,5 @@ struct device;
 /* The device's accesses are looked at as they land. */
 void bare_watch(struct device *device);
 
-/* From now on an access to iova's page that lands is VIOLATION_STALE; and it is allowed again. */
+/* From now on an access to iova's page that lands is VIOLATION_STALE. */
 void bare_forbid(uint64_t iova);
-void bare_allow(uint64_t iova);

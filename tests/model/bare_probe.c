@@ -75,3 +75,16 @@ struct probe_tree probe_tree(struct unit *unit, bool second)
     bare_set(unit, bare_slot(unit, tree.root, PROBE_LEVELS, PROBE_IOVA, 0, second), leaf);
     return tree;
 }
+
+struct unit *probe_start(struct probe *probe, const struct unit_config *config, bool scalable)
+{
+    struct unit *unit = bare_start(config, scalable);
+
+    probe_make(probe, PROBE_SOURCE);
+    return unit;
+}
+
+void probe_attach(struct unit *unit, const struct probe_tree *tree, enum bare_stage stage, bool dirty)
+{
+    bare_attach(unit, PROBE_SOURCE, stage, PROBE_DID, tree->root, PROBE_LEVELS, dirty, false);
+}

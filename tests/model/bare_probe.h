@@ -37,3 +37,12 @@ struct probe_tree {
 #define PROBE_LEVELS 4
 
 struct probe_tree probe_tree(struct unit *unit, bool second);
+
+#define PROBE_SOURCE 0x0108
+#define PROBE_DID    7
+
+/* A unit that translates, and a probe of source-id PROBE_SOURCE behind it. */
+struct unit *probe_start(struct probe *probe, const struct unit_config *config, bool scalable);
+
+/* Its requests go by the tree, as domain PROBE_DID. */
+void probe_attach(struct unit *unit, const struct probe_tree *tree, enum bare_stage stage, bool dirty);

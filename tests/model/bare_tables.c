@@ -211,3 +211,8 @@ uint64_t bare_dma_memory(unsigned order)
     expect(memory != NULL);
     return virt_to_phys(memory);
 }
+
+uint64_t bare_table_hpa(struct unit *unit)
+{
+    return virt_to_phys(bare_table(unit));
+}

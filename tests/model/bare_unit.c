@@ -4,6 +4,7 @@
 #include "lib/deadline.h"
 #include "lib/units.h"
 #include "tests/model/bare.h"
+#include "tests/model/schedule.h"
 #include "tests/model/spec_descriptors.h"
 #include "tests/model/spec_registers.h"
 #include "tests/model/violation.h"
@@ -152,4 +153,16 @@ struct unit *bare_start(const struct unit_config *config, bool scalable)
     bare_invalidate_all(unit);
     bare_command(unit, SPEC_GCMD_TE, true);
     return unit;
+}
+
+struct unit *bare_make(const struct unit_config *config)
+{
+    machine_make(&config, 1);
+    schedule_set_calm(false);
+    return machine_unit(0);
+}
+
+uint64_t bare_scalable_root(struct unit *unit)
+{
+    return bare_table_hpa(unit) | SPEC_RTADDR_WITH_TTM(SPEC_TTM_SCALABLE);
 }

@@ -7,32 +7,15 @@
 #include "tests/model/scenario.h"
 #include "tests/model/spec_registers.h"
 
-static struct unit *make(const struct unit_config *config)
-{
-    machine_make(&config, 1);
-    schedule_set_calm(false);
-    return machine_unit(0);
-}
-
-static uint64_t table_hpa(struct unit *unit)
-{
-    return virt_to_phys(bare_table(unit));
-}
-
-static uint64_t scalable_root(struct unit *unit)
-{
-    return table_hpa(unit) | SPEC_RTADDR_WITH_TTM(SPEC_TTM_SCALABLE);
-}
-
 /* --- how they are written --- */
 
 SCENARIO(two_commands_at_once, .what = "the queue and translation are switched on by one write",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_COMMAND)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_write64(unit, SPEC_IQA, table_hpa(unit) | SPEC_IQA_DW);
-    bare_set_root(unit, scalable_root(unit));
+    bare_write64(unit, SPEC_IQA, bare_table_hpa(unit) | SPEC_IQA_DW);
+    bare_set_root(unit, bare_scalable_root(unit));
     bare_write32(unit, SPEC_GCMD, SPEC_GCMD_QIE | SPEC_GCMD_TE);
 }
 
@@ -40,30 +23,30 @@ SCENARIO(command_forgets_the_others,
          .what = "translation is switched on by its bit alone, and the queue goes off",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_COMMAND)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
     bare_start_queue(unit, true);
-    bare_set_root(unit, scalable_root(unit));
+    bare_set_root(unit, bare_scalable_root(unit));
     bare_write32(unit, SPEC_GCMD, SPEC_GCMD_TE);
 }
 
 SCENARIO(one_shots_not_masked, .what = "the next command is made of GSTS with RTPS in it",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_COMMAND)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_write64(unit, SPEC_IQA, table_hpa(unit) | SPEC_IQA_DW);
-    bare_set_root(unit, scalable_root(unit));
+    bare_write64(unit, SPEC_IQA, bare_table_hpa(unit) | SPEC_IQA_DW);
+    bare_set_root(unit, bare_scalable_root(unit));
     bare_write32(unit, SPEC_GCMD, bare_read32(unit, SPEC_GSTS) | SPEC_GCMD_QIE);
 }
 
 SCENARIO(command_before_the_last_shows, .what = "a command is written while the one before is under way",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_COMMAND)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_write64(unit, SPEC_IQA, table_hpa(unit) | SPEC_IQA_DW);
-    bare_write64(unit, SPEC_RTADDR, scalable_root(unit));
+    bare_write64(unit, SPEC_IQA, bare_table_hpa(unit) | SPEC_IQA_DW);
+    bare_write64(unit, SPEC_RTADDR, bare_scalable_root(unit));
     bare_write32(unit, SPEC_GCMD, SPEC_GCMD_SRTP);
     bare_write32(unit, SPEC_GCMD, SPEC_GCMD_QIE);
 }
@@ -71,13 +54,13 @@ SCENARIO(command_before_the_last_shows, .what = "a command is written while the 
 SCENARIO(command_reserved_bits, .what = "GCMD gets a reserved bit", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    bare_write32(make(&unit_modern), SPEC_GCMD, 1);
+    bare_write32(bare_make(&unit_modern), SPEC_GCMD, 1);
 }
 
 SCENARIO(command_of_another_unit, .what = "an advanced fault log is switched on where there is none",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    bare_write32(make(&unit_modern), SPEC_GCMD, SPEC_GCMD_EAFL);
+    bare_write32(bare_make(&unit_modern), SPEC_GCMD, SPEC_GCMD_EAFL);
 }
 
 /* --- translation --- */
@@ -85,9 +68,9 @@ SCENARIO(command_of_another_unit, .what = "an advanced fault log is switched on 
 SCENARIO(translation_without_root, .what = "RTADDR is written and never latched", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_write64(unit, SPEC_RTADDR, scalable_root(unit));
+    bare_write64(unit, SPEC_RTADDR, bare_scalable_root(unit));
     bare_command(unit, SPEC_GCMD_TE, true);
 }
 
@@ -103,27 +86,27 @@ SCENARIO(translation_again_without_root, .what = "translation goes off and on wi
 SCENARIO(root_without_invalidation, .what = "no cache is invalidated after a new root table",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_incoherent);
+    struct unit *unit = bare_make(&unit_incoherent);
 
     bare_start_queue(unit, true);
-    bare_set_root(unit, scalable_root(unit));
+    bare_set_root(unit, bare_scalable_root(unit));
     bare_command(unit, SPEC_GCMD_TE, true);
 }
 
 SCENARIO(root_changed_under_way, .what = "RTADDR is written while SRTP is under way", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_write64(unit, SPEC_RTADDR, scalable_root(unit));
+    bare_write64(unit, SPEC_RTADDR, bare_scalable_root(unit));
     bare_write32(unit, SPEC_GCMD, SPEC_GCMD_SRTP);
-    bare_write64(unit, SPEC_RTADDR, scalable_root(unit));
+    bare_write64(unit, SPEC_RTADDR, bare_scalable_root(unit));
 }
 
 SCENARIO(root_table_in_free_memory, .what = "the root table's page was freed", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_FREED_WALK)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
     uint64_t *table = bare_table(unit);
 
     pages_free(table);
@@ -133,7 +116,7 @@ SCENARIO(root_table_in_free_memory, .what = "the root table's page was freed", .
 SCENARIO(queue_in_free_memory, .what = "the queue is switched on, and its memory was freed",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_FREED_WALK)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
     uint64_t *ring = bare_table(unit);
 
     pages_free(ring);
@@ -144,22 +127,22 @@ SCENARIO(queue_in_free_memory, .what = "the queue is switched on, and its memory
 SCENARIO(scalable_mode_not_there, .what = "a root table of scalable mode on a unit without it",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_old);
+    struct unit *unit = bare_make(&unit_old);
 
-    bare_set_root(unit, scalable_root(unit));
+    bare_set_root(unit, bare_scalable_root(unit));
 }
 
 SCENARIO(table_mode_changed_while_translating,
          .what = "legacy to scalable mode under translation, and the unit keeps its caches",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_incoherent);
+    struct unit *unit = bare_make(&unit_incoherent);
 
-    bare_set_root(unit, table_hpa(unit));
+    bare_set_root(unit, bare_table_hpa(unit));
     bare_start_queue(unit, true);
     bare_invalidate_all(unit);
     bare_command(unit, SPEC_GCMD_TE, true);
-    bare_set_root(unit, scalable_root(unit));
+    bare_set_root(unit, bare_scalable_root(unit));
 }
 
 /* --- right --- */
@@ -167,13 +150,13 @@ SCENARIO(table_mode_changed_while_translating,
 SCENARIO(commands_right, .what = "everything goes on, off and on again; the table mode changes where it may",
          .kind = SCENARIO_RANDOM)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_set_root(unit, table_hpa(unit));
+    bare_set_root(unit, bare_table_hpa(unit));
     bare_start_queue(unit, true);
     bare_command(unit, SPEC_GCMD_TE, true);
-    bare_set_root(unit, scalable_root(unit));
-    bare_write64(unit, SPEC_IRTA, table_hpa(unit) | SPEC_IRTA_EIME | 7);
+    bare_set_root(unit, bare_scalable_root(unit));
+    bare_write64(unit, SPEC_IRTA, bare_table_hpa(unit) | SPEC_IRTA_EIME | 7);
     bare_command(unit, SPEC_GCMD_SIRTP, true);
     bare_command(unit, SPEC_GCMD_IRE, true);
     bare_command(unit, SPEC_GCMD_CFI, true);
@@ -185,7 +168,7 @@ SCENARIO(commands_right, .what = "everything goes on, off and on again; the tabl
     bare_command(unit, SPEC_GCMD_TE, false);
     bare_command(unit, SPEC_GCMD_QIE, false);
     expect_equal(bare_read64(unit, SPEC_IQH), 0);
-    bare_set_root(unit, scalable_root(unit));
+    bare_set_root(unit, bare_scalable_root(unit));
     bare_start_queue(unit, true);
     bare_command(unit, SPEC_GCMD_TE, true);
 }
@@ -194,15 +177,15 @@ SCENARIO(commands_right_old,
          .what = "a unit without ESRTPS: what it caches is invalidated before it translates",
          .kind = SCENARIO_RANDOM)
 {
-    struct unit *unit = make(&unit_old);
+    struct unit *unit = bare_make(&unit_old);
 
-    bare_set_root(unit, table_hpa(unit));
+    bare_set_root(unit, bare_table_hpa(unit));
     bare_start_queue(unit, false);
     bare_invalidate_all(unit);
     bare_command(unit, SPEC_GCMD_TE, true);
     bare_command(unit, SPEC_GCMD_WBF, true);
     bare_command(unit, SPEC_GCMD_TE, false);
-    bare_set_root(unit, table_hpa(unit));
+    bare_set_root(unit, bare_table_hpa(unit));
     bare_invalidate_all(unit);
     bare_command(unit, SPEC_GCMD_TE, true);
 }

@@ -11,9 +11,7 @@
 #include "tests/model/spec_registers.h"
 #include "tests/model/spec_tables.h"
 
-#define SOURCE 0x0108
 #define OTHER  0x0110
-#define DID    7
 #define ROUNDS 4
 
 static struct probe probe;
@@ -23,17 +21,6 @@ static struct unit *unit;
     SCENARIO(name, .what = text, .kind = SCENARIO_WRONG, .expected = violation_)
 #define RIGHT(name, text) SCENARIO(name, .what = text, .kind = SCENARIO_RANDOM)
 
-static void start(const struct unit_config *config, bool scalable)
-{
-    unit = bare_start(config, scalable);
-    probe_make(&probe, SOURCE);
-}
-
-static void attach(const struct probe_tree *tree, enum bare_stage stage, bool dirty)
-{
-    bare_attach(unit, SOURCE, stage, DID, tree->root, PROBE_LEVELS, dirty, false);
-}
-
 /* --- entries that are in use --- */
 
 static void replace_context(bool retract)
@@ -41,18 +28,18 @@ static void replace_context(bool retract)
     struct probe_tree trees[2];
     uint64_t *entry, words[2];
 
-    start(&unit_modern, false);
+    unit = probe_start(&probe, &unit_modern, false);
     trees[0] = probe_tree(unit, true);
     trees[1] = probe_tree(unit, true);
-    attach(&trees[0], BARE_SECOND_STAGE, false);
-    entry = bare_context(unit, SOURCE);
+    probe_attach(unit, &trees[0], BARE_SECOND_STAGE, false);
+    entry = bare_context(unit, PROBE_SOURCE);
     schedule_set_calm(false);
     probe_expect(&probe, PROBE_IOVA, true, trees[0].page);
     if (retract) {
         bare_set(unit, entry, *entry & ~SPEC_CONTEXT_PRESENT);
         bare_invalidate_all(unit);
     }
-    bare_legacy_words(unit, BARE_SECOND_STAGE, DID + 1, trees[1].root, PROBE_LEVELS, false, words);
+    bare_legacy_words(unit, BARE_SECOND_STAGE, PROBE_DID + 1, trees[1].root, PROBE_LEVELS, false, words);
     bare_set_words(unit, entry, words, ARRAY_SIZE(words));
     probe_expect_pasid_refused(&probe, 0, PROBE_IOVA, true, SPEC_RTA_2);
     device_access(&probe.device, PROBE_IOVA, true);
@@ -78,18 +65,18 @@ static void replace_pasid(bool retract)
     struct probe_tree trees[2];
     uint64_t *entry, words[3];
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     trees[0] = probe_tree(unit, false);
     trees[1] = probe_tree(unit, false);
-    attach(&trees[0], BARE_FIRST_STAGE, false);
-    entry = bare_pasid(unit, SOURCE, 0);
+    probe_attach(unit, &trees[0], BARE_FIRST_STAGE, false);
+    entry = bare_pasid(unit, PROBE_SOURCE, 0);
     schedule_set_calm(false);
     probe_expect(&probe, PROBE_IOVA, true, trees[0].page);
     if (retract) {
         bare_set(unit, entry, *entry & ~SPEC_PASID_PRESENT);
         bare_invalidate_all(unit);
     }
-    bare_pasid_words(unit, BARE_FIRST_STAGE, DID + 1, trees[1].root, PROBE_LEVELS, false, words);
+    bare_pasid_words(unit, BARE_FIRST_STAGE, PROBE_DID + 1, trees[1].root, PROBE_LEVELS, false, words);
     bare_set_words(unit, entry, words, ARRAY_SIZE(words));
     device_access(&probe.device, PROBE_IOVA + PAGE_SIZE, true);
     bare_invalidate_all(unit);
@@ -112,10 +99,10 @@ static void switch_dirty(bool invalidate)
     struct probe_tree tree;
     uint64_t *entry;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     tree = probe_tree(unit, true);
-    attach(&tree, BARE_SECOND_STAGE, false);
-    entry = bare_pasid(unit, SOURCE, 0);
+    probe_attach(unit, &tree, BARE_SECOND_STAGE, false);
+    entry = bare_pasid(unit, PROBE_SOURCE, 0);
     schedule_set_calm(false);
     probe_expect(&probe, PROBE_IOVA, true, tree.page);
     bare_set(unit, entry, *entry | SPEC_PASID_SSADE);
@@ -146,9 +133,9 @@ static void share_did(const struct probe_tree *other, enum bare_stage stage, boo
     struct probe_tree tree;
 
     tree = probe_tree(unit, true);
-    attach(&tree, BARE_SECOND_STAGE, false);
-    bare_attach(unit, OTHER, stage, same ? DID : DID + 1, other ? other->root : tree.root, PROBE_LEVELS,
-                false, false);
+    probe_attach(unit, &tree, BARE_SECOND_STAGE, false);
+    bare_attach(unit, OTHER, stage, same ? PROBE_DID : PROBE_DID + 1, other ? other->root : tree.root,
+                PROBE_LEVELS, false, false);
     probe_make(&second, OTHER);
     schedule_set_calm(false);
     probe_expect(&probe, PROBE_IOVA, true, tree.page);
@@ -159,7 +146,7 @@ WRONG(did_of_two_trees, VIOLATION_LIVE_ENTRY, "two second-stage trees have one d
 {
     struct probe_tree other;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     other = probe_tree(unit, true);
     share_did(&other, BARE_SECOND_STAGE, true);
 }
@@ -168,7 +155,7 @@ WRONG(did_of_two_trees_legacy, VIOLATION_LIVE_ENTRY, "two trees of legacy mode h
 {
     struct probe_tree other;
 
-    start(&unit_modern, false);
+    unit = probe_start(&probe, &unit_modern, false);
     other = probe_tree(unit, true);
     share_did(&other, BARE_SECOND_STAGE, true);
 }
@@ -177,14 +164,14 @@ WRONG(did_of_two_stages, VIOLATION_LIVE_ENTRY, "a first-stage tree has the domai
 {
     struct probe_tree other;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     other = probe_tree(unit, false);
     share_did(&other, BARE_FIRST_STAGE, true);
 }
 
 RIGHT(did_of_one_tree, "two devices share a second-stage tree and its domain id")
 {
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     share_did(NULL, BARE_SECOND_STAGE, true);
 }
 
@@ -192,7 +179,7 @@ RIGHT(did_for_each_tree, "two devices, two stages, two domain ids")
 {
     struct probe_tree other;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     other = probe_tree(unit, false);
     share_did(&other, BARE_FIRST_STAGE, false);
 }
@@ -212,10 +199,10 @@ static void attach_under_traffic(bool present_last)
     struct probe_tree tree;
     uint64_t *entry, words[3];
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     tree = probe_tree(unit, true);
-    entry = bare_pasid(unit, SOURCE, 0);
-    bare_pasid_words(unit, BARE_SECOND_STAGE, DID, tree.root, PROBE_LEVELS, false, words);
+    entry = bare_pasid(unit, PROBE_SOURCE, 0);
+    bare_pasid_words(unit, BARE_SECOND_STAGE, PROBE_DID, tree.root, PROBE_LEVELS, false, words);
     bare_set(unit, &entry[1], words[1] & ~(uint64_t)UINT16_MAX); /* all but the domain id */
     device = agent_start(AGENT_DEVICE, 0, "device", keep_reading, NULL);
     schedule_set_calm(false);

@@ -11,9 +11,6 @@
 #include "tests/model/spec_registers.h"
 #include "tests/model/spec_tables.h"
 
-#define SOURCE 0x0108
-#define DID    7
-
 static struct probe probe;
 static struct unit *unit;
 
@@ -21,26 +18,15 @@ static struct unit *unit;
     SCENARIO(name, .what = text, .kind = SCENARIO_WRONG, .expected = violation_)
 #define RIGHT(name, text) SCENARIO(name, .what = text, .kind = SCENARIO_RANDOM)
 
-static void start(const struct unit_config *config, bool scalable)
-{
-    unit = bare_start(config, scalable);
-    probe_make(&probe, SOURCE);
-}
-
-static void attach(const struct probe_tree *tree, enum bare_stage stage, bool dirty)
-{
-    bare_attach(unit, SOURCE, stage, DID, tree->root, PROBE_LEVELS, dirty, false);
-}
-
 /* --- accessed and dirty --- */
 
 WRONG(dirty_without_ssade, VIOLATION_EXPECTATION, "dirty bits are expected of a second stage without SSADE")
 {
     struct probe_tree tree;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     tree = probe_tree(unit, true);
-    attach(&tree, BARE_SECOND_STAGE, false);
+    probe_attach(unit, &tree, BARE_SECOND_STAGE, false);
     schedule_set_calm(false);
     probe_expect(&probe, PROBE_IOVA, true, tree.page);
     expect(*bare_slot(unit, tree.root, PROBE_LEVELS, PROBE_IOVA, 0, true) & SPEC_SS_DIRTY);
@@ -53,9 +39,9 @@ static void rely_on_accessed(bool second)
     uint64_t *slot, *above;
     struct probe_tree tree;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     tree = probe_tree(unit, second);
-    attach(&tree, second ? BARE_SECOND_STAGE : BARE_FIRST_STAGE, second);
+    probe_attach(unit, &tree, second ? BARE_SECOND_STAGE : BARE_FIRST_STAGE, second);
     slot = bare_slot(unit, tree.root, PROBE_LEVELS, PROBE_IOVA + PAGE_SIZE, 0, second);
     above = bare_slot(unit, tree.root, PROBE_LEVELS, PROBE_IOVA, 1, second);
     schedule_set_calm(false);
@@ -85,9 +71,9 @@ static void free_leaf_table(bool unlink, bool use_before, bool invalidate)
     uint64_t *entry;
     void *table;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     tree = probe_tree(unit, false);
-    attach(&tree, BARE_FIRST_STAGE, false);
+    probe_attach(unit, &tree, BARE_FIRST_STAGE, false);
     entry = bare_slot(unit, tree.root, PROBE_LEVELS, PROBE_IOVA, 1, false);
     table = phys_to_virt(*entry & SPEC_TABLE_ADDRESS);
     schedule_set_calm(false);
@@ -109,9 +95,9 @@ static void free_empty_table(bool invalidate)
     uint64_t *entry;
     void *table;
 
-    start(&unit_modern, true);
+    unit = probe_start(&probe, &unit_modern, true);
     tree = probe_tree(unit, false);
-    attach(&tree, BARE_FIRST_STAGE, false);
+    probe_attach(unit, &tree, BARE_FIRST_STAGE, false);
     bare_slot(unit, tree.root, PROBE_LEVELS, iova, 0, false);
     entry = bare_slot(unit, tree.root, PROBE_LEVELS, iova, 1, false);
     table = phys_to_virt(*entry & SPEC_TABLE_ADDRESS);

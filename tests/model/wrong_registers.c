@@ -11,68 +11,51 @@
 
 #define WAIT_NS (10 * NS_PER_MS)
 
-static struct unit *make(const struct unit_config *config)
-{
-    machine_make(&config, 1);
-    schedule_set_calm(false);
-    return machine_unit(0);
-}
-
-static uint64_t table_hpa(struct unit *unit)
-{
-    return virt_to_phys(bare_table(unit));
-}
-
-static uint64_t scalable_root(struct unit *unit)
-{
-    return table_hpa(unit) | SPEC_RTADDR_WITH_TTM(SPEC_TTM_SCALABLE);
-}
-
 /* --- accesses --- */
 
 SCENARIO(read_only_register_written, .what = "GSTS is written", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    bare_write32(make(&unit_modern), SPEC_GSTS, 0);
+    bare_write32(bare_make(&unit_modern), SPEC_GSTS, 0);
 }
 
 SCENARIO(write_only_register_read, .what = "GCMD is read, as if it told the state", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    bare_read32(make(&unit_modern), SPEC_GCMD);
+    bare_read32(bare_make(&unit_modern), SPEC_GCMD);
 }
 
 SCENARIO(no_register_there, .what = "a register is read that the unit has not", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    bare_read32(make(&unit_incoherent), SPEC_PMEN);
+    bare_read32(bare_make(&unit_incoherent), SPEC_PMEN);
 }
 
 SCENARIO(access_too_wide, .what = "two 32-bit registers are read as one of 64", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    bare_read64(make(&unit_modern), SPEC_FECTL);
+    bare_read64(bare_make(&unit_modern), SPEC_FECTL);
 }
 
 SCENARIO(fault_status_reserved_bits, .what = "all of FSTS is cleared by writing ones", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    bare_write32(make(&unit_modern), SPEC_FSTS, ~0u);
+    bare_write32(bare_make(&unit_modern), SPEC_FSTS, ~0u);
 }
 
 SCENARIO(root_address_reserved_bits, .what = "RTADDR gets bits below the table's address",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_set_root(unit, scalable_root(unit) | 1);
+    bare_set_root(unit, bare_scalable_root(unit) | 1);
 }
 
 SCENARIO(upper_message_address_without_eim,
          .what = "an interrupt above 4 GiB, and the unit has 32 bits for it", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    bare_write32(make(&unit_old), SPEC_FEUADDR, 1);
+    bare_write32(bare_make(&unit_old), SPEC_FEUADDR, 1);
 }
 
 /* --- the queue --- */
@@ -80,34 +63,34 @@ SCENARIO(upper_message_address_without_eim,
 SCENARIO(queue_too_narrow, .what = "128-bit descriptors in scalable mode", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
-    bare_set_root(unit, scalable_root(unit));
+    bare_set_root(unit, bare_scalable_root(unit));
     bare_start_queue(unit, false);
 }
 
 SCENARIO(scalable_root_with_narrow_queue, .what = "scalable mode is set under a queue of 128-bit descriptors",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
     bare_start_queue(unit, false);
-    bare_set_root(unit, scalable_root(unit));
+    bare_set_root(unit, bare_scalable_root(unit));
 }
 
 SCENARIO(queue_width_not_there, .what = "256-bit descriptors on a unit without scalable mode",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    bare_start_queue(make(&unit_old), true);
+    bare_start_queue(bare_make(&unit_old), true);
 }
 
 SCENARIO(queue_started_behind_its_head, .what = "the queue is switched on with a tail from before",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
     bare_write64(unit, SPEC_IQT, 0x40);
-    bare_write64(unit, SPEC_IQA, table_hpa(unit) | SPEC_IQA_DW);
+    bare_write64(unit, SPEC_IQA, bare_table_hpa(unit) | SPEC_IQA_DW);
     bare_command(unit, SPEC_GCMD_QIE, true);
 }
 
@@ -116,7 +99,7 @@ SCENARIO(queue_address_changed_while_on, .what = "IQA is written while the queue
 {
     struct unit *unit = bare_start(&unit_modern, true);
 
-    bare_write64(unit, SPEC_IQA, table_hpa(unit) | SPEC_IQA_DW);
+    bare_write64(unit, SPEC_IQA, bare_table_hpa(unit) | SPEC_IQA_DW);
 }
 
 SCENARIO(tail_beyond_the_queue, .what = "IQT is set to the queue's end", .kind = SCENARIO_WRONG,
@@ -146,7 +129,7 @@ SCENARIO(queue_off_while_it_runs, .what = "the queue is switched off and nobody 
 SCENARIO(protection_moved_while_on, .what = "a protected region is changed while it protects",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
     bare_write32(unit, SPEC_PMEN, SPEC_PMEN_EPM);
     bare_write32(unit, SPEC_PLMBASE, 0x200000);
@@ -155,7 +138,7 @@ SCENARIO(protection_moved_while_on, .what = "a protected region is changed while
 SCENARIO(protection_off_not_awaited, .what = "a protected region is changed before PRS says that it is off",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
     bool on;
 
     bare_write32(unit, SPEC_PMEN, SPEC_PMEN_EPM);
@@ -168,7 +151,7 @@ SCENARIO(protection_off_not_awaited, .what = "a protected region is changed befo
 SCENARIO(protection_changed_under_way, .what = "protection goes off before PRS says that it is on",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
     bare_write32(unit, SPEC_PMEN, SPEC_PMEN_EPM);
     bare_write32(unit, SPEC_PMEN, 0);
@@ -178,32 +161,32 @@ SCENARIO(protection_changed_under_way, .what = "protection goes off before PRS s
 
 static void set_interrupt_table(struct unit *unit)
 {
-    bare_write64(unit, SPEC_IRTA, table_hpa(unit) | 7);
+    bare_write64(unit, SPEC_IRTA, bare_table_hpa(unit) | 7);
     bare_write32(unit, SPEC_GCMD, SPEC_GCMD_SIRTP);
 }
 
 SCENARIO(interrupt_table_changed_under_way, .what = "IRTA is written while SIRTP is under way",
          .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
+    struct unit *unit = bare_make(&unit_modern);
 
     set_interrupt_table(unit);
-    bare_write64(unit, SPEC_IRTA, table_hpa(unit) | 7);
+    bare_write64(unit, SPEC_IRTA, bare_table_hpa(unit) | 7);
 }
 
 SCENARIO(x2apic_mode_not_there, .what = "IRTA.EIME on a unit without x2APIC support", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_old);
+    struct unit *unit = bare_make(&unit_old);
 
-    bare_write64(unit, SPEC_IRTA, table_hpa(unit) | SPEC_IRTA_EIME | 7);
+    bare_write64(unit, SPEC_IRTA, bare_table_hpa(unit) | SPEC_IRTA_EIME | 7);
 }
 
 SCENARIO(x2apic_mode_changed, .what = "EIME is set while interrupts are remapped", .kind = SCENARIO_WRONG,
          .expected = VIOLATION_REGISTER)
 {
-    struct unit *unit = make(&unit_modern);
-    uint64_t table = table_hpa(unit) | 7;
+    struct unit *unit = bare_make(&unit_modern);
+    uint64_t table = bare_table_hpa(unit) | 7;
 
     bare_write64(unit, SPEC_IRTA, table);
     bare_command(unit, SPEC_GCMD_SIRTP, true);
@@ -233,8 +216,8 @@ static void protect_and_release(struct unit *unit)
 SCENARIO(registers_right, .what = "each register is written by the rules, 64-bit ones in halves too",
          .kind = SCENARIO_RANDOM)
 {
-    struct unit *unit = make(&unit_modern);
-    uint64_t root = scalable_root(unit);
+    struct unit *unit = bare_make(&unit_modern);
+    uint64_t root = bare_scalable_root(unit);
 
     protect_and_release(unit);
     bare_write32(unit, SPEC_RTADDR, (uint32_t)root);

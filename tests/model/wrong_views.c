@@ -12,26 +12,12 @@
 #include "tests/model/spec_registers.h"
 #include "tests/model/spec_tables.h"
 
-#define SOURCE 0x0108
-#define DID    7
-
 static struct probe probe;
 static struct unit *unit;
 
 #define WRONG(name, violation_, text)                                                                        \
     SCENARIO(name, .what = text, .kind = SCENARIO_WRONG, .expected = violation_)
 #define RIGHT(name, text) SCENARIO(name, .what = text, .kind = SCENARIO_RANDOM)
-
-static void start(const struct unit_config *config, bool scalable)
-{
-    unit = bare_start(config, scalable);
-    probe_make(&probe, SOURCE);
-}
-
-static void attach(const struct probe_tree *tree, enum bare_stage stage, bool dirty)
-{
-    bare_attach(unit, SOURCE, stage, DID, tree->root, PROBE_LEVELS, dirty, false);
-}
 
 /* --- what a unit that does not snoop sees --- */
 
@@ -50,14 +36,14 @@ static void map_incoherent(enum unflushed what)
 {
     uint64_t page, *root, *slot, *table, *entry, words[3];
 
-    start(&unit_incoherent, true);
+    unit = probe_start(&probe, &unit_incoherent, true);
     page = bare_dma_memory(0);
     root = bare_table(unit);
     slot = bare_slot(unit, root, PROBE_LEVELS, PROBE_IOVA, 1, true);
-    bare_pasid_words(unit, BARE_SECOND_STAGE, DID, root, PROBE_LEVELS, false, words);
-    entry = bare_context(unit, SOURCE);
+    bare_pasid_words(unit, BARE_SECOND_STAGE, PROBE_DID, root, PROBE_LEVELS, false, words);
+    entry = bare_context(unit, PROBE_SOURCE);
     store(entry, virt_to_phys(bare_table(unit)) | SPEC_CONTEXT_PRESENT, what != CONTEXT_ENTRY);
-    entry = bare_pasid(unit, SOURCE, 0);
+    entry = bare_pasid(unit, PROBE_SOURCE, 0);
     table = pages_alloc(0, PAGE_HYPERVISOR);
     expect(table);
     if (what != TABLE)
@@ -109,9 +95,9 @@ static void map_old(bool flush_buffer)
     struct probe_tree tree;
     uint64_t *slot;
 
-    start(&unit_old, false);
+    unit = probe_start(&probe, &unit_old, false);
     tree = probe_tree(unit, true);
-    attach(&tree, BARE_SECOND_STAGE, false);
+    probe_attach(unit, &tree, BARE_SECOND_STAGE, false);
     slot = bare_slot(unit, tree.root, PROBE_LEVELS, PROBE_IOVA + PAGE_SIZE, 0, true);
     schedule_set_calm(false);
     probe_expect(&probe, PROBE_IOVA, true, tree.page);
@@ -138,9 +124,9 @@ static void map_caching_mode(bool invalidate, bool second)
     struct probe_tree tree;
     uint64_t *slot;
 
-    start(&unit_caching_mode, true);
+    unit = probe_start(&probe, &unit_caching_mode, true);
     tree = probe_tree(unit, second);
-    attach(&tree, second ? BARE_SECOND_STAGE : BARE_FIRST_STAGE, false);
+    probe_attach(unit, &tree, second ? BARE_SECOND_STAGE : BARE_FIRST_STAGE, false);
     slot = bare_slot(unit, tree.root, PROBE_LEVELS, PROBE_IOVA + PAGE_SIZE, 0, second);
     schedule_set_calm(false);
     probe_expect_refused(&probe, PROBE_IOVA + PAGE_SIZE, false, second ? SPEC_SSS_2 : SPEC_SFS_2);
@@ -173,15 +159,16 @@ static void link_caching_mode(bool leaves_only)
     uint64_t iova = PROBE_IOVA + (1ull << 30);
     struct probe_tree tree;
 
-    start(&unit_caching_mode, true);
+    unit = probe_start(&probe, &unit_caching_mode, true);
     tree = probe_tree(unit, true);
-    attach(&tree, BARE_SECOND_STAGE, false);
+    probe_attach(unit, &tree, BARE_SECOND_STAGE, false);
     schedule_set_calm(false);
     probe_expect_refused(&probe, iova, false, SPEC_SSS_2);
     bare_set(unit, bare_slot(unit, tree.root, PROBE_LEVELS, iova, 0, true), bare_leaf(tree.page, 0, true));
-    bare_submit(
-        unit, SPEC_DESCRIPTOR_IOTLB | SPEC_DESCRIPTOR_WITH_G(SPEC_IOTLB_PAGE) | SPEC_DESCRIPTOR_WITH_DID(DID),
-        iova | (leaves_only ? SPEC_DESCRIPTOR_IH : 0));
+    bare_submit(unit,
+                SPEC_DESCRIPTOR_IOTLB | SPEC_DESCRIPTOR_WITH_G(SPEC_IOTLB_PAGE) |
+                    SPEC_DESCRIPTOR_WITH_DID(PROBE_DID),
+                iova | (leaves_only ? SPEC_DESCRIPTOR_IH : 0));
     expect(bare_wait(unit));
     probe_expect(&probe, iova, true, tree.page);
 }
@@ -202,11 +189,11 @@ static void attach_caching_mode(bool invalidate)
 {
     struct probe_tree tree;
 
-    start(&unit_caching_mode, true);
+    unit = probe_start(&probe, &unit_caching_mode, true);
     tree = probe_tree(unit, false);
     schedule_set_calm(false);
     probe_expect_refused(&probe, PROBE_IOVA, false, SPEC_SRT_2);
-    attach(&tree, BARE_FIRST_STAGE, false);
+    probe_attach(unit, &tree, BARE_FIRST_STAGE, false);
     if (invalidate)
         bare_invalidate_all(unit);
     probe_expect(&probe, PROBE_IOVA, true, tree.page);
