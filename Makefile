@@ -46,6 +46,11 @@ TORTURES        := $(patsubst %,$(BUILD)/torture/%/rcu-torture,$(TORTURE_BUILDS)
 MODEL_SOFTWARE := $(wildcard $(foreach part,bare wrong scenario,tests/model/$(part)_*.c))
 MODEL_SOURCES  := $(filter-out $(MODEL_SOFTWARE),$(wildcard tests/model/*.c tests/model/*.S))
 
+FUZZ_TARGETS  := dmar domains operations schedules
+FUZZ_SUPPORT  := $(filter-out $(patsubst %,tests/fuzz/%.c,$(FUZZ_TARGETS) schedules_model), \
+                 $(wildcard tests/fuzz/*.c)) $(patsubst %,tests/host/%.c,platform fake_vtd tree)
+FUZZ_PROGRAMS := $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
+
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))
 
 KERNEL_OBJECTS       := $(call objects,kernel,$(KERNEL_SOURCES))
@@ -54,6 +59,7 @@ HOST_LIBRARY_OBJECTS := $(call objects,host,$(HOST_LIBRARY) $(HOST_SUPPORT))
 MODEL_OBJECTS        := $(call objects,model,$(MODEL_SOURCES)) \
                         $(call objects,model/software,$(MODEL_SOFTWARE))
 MODEL_LIBRARY        := $(call objects,model/software,$(HOST_LIBRARY))
+FUZZ_OBJECTS         := $(call objects,fuzz/objects,$(HOST_LIBRARY) $(FUZZ_SUPPORT))
 HOST_PROGRAMS        := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(HOST_TESTS))
 
 # --- flags -----------------------------------------------------------------------------------------
@@ -81,8 +87,15 @@ LOADER_FLAGS := $(COMMON_FLAGS) -O2 $(NEWLIB_FLAGS) -isystem $(EFI_INCLUDE) -isy
 LOADER_LDFLAGS := -nostdlib -shared -Bsymbolic -znocombreloc -z noexecstack -L$(EFI_LIB) \
                   -T $(EFI_LIB)/elf_x86_64_efi.lds
 
-HOST_FLAGS := $(COMMON_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-              -fno-omit-frame-pointer -pthread
+# COVERAGE=1 counts lines, for `make coverage`. It asks which were run at all, so counts lost among threads
+# are no matter; and what is counted seems uninitialized to gcc where it is not.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_FLAGS := $(COMMON_FLAGS) -O1 -fno-omit-frame-pointer -pthread \
+              $(if $(COVERAGE),--coverage -fprofile-update=single -Wno-maybe-uninitialized,$(SANITIZE))
+
+# libFuzzer comes with clang.
+FUZZ_CC    := clang
+FUZZ_FLAGS := $(COMMON_FLAGS) -O1 $(SANITIZE) -fno-omit-frame-pointer -pthread
 
 # As somebody builds them who takes RCU into a program. Loops begin on cache lines, since a loop of one cycle
 # takes two where it does not.
@@ -103,8 +116,8 @@ MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc reallo
 
 # --- targets for people ----------------------------------------------------------------------------
 
-.PHONY: help deps all run test test-spin check torture torture-builds bench image demo-image host \
-        model soak clean FORCE
+.PHONY: help deps all run test test-spin test-mutants check torture torture-builds fuzz fuzz-builds coverage \
+        bench image demo-image host model soak clean FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
@@ -112,6 +125,9 @@ help:
 	@echo 'make torture     RCU on threads, without and with ThreadSanitizer, for SECONDS=n each (30)'
 	@echo 'make test-spin   the Spin models of RCU (tests/spin), whole and with each step left out'
 	@echo 'make soak        the driver on the VT-d in software, with ever new seeds, for SECONDS=n (30)'
+	@echo 'make fuzz        fuzzers of all kinds, for SECONDS=n in all (30); docs/testing.md'
+	@echo 'make coverage    lines of iommu/ and lib/ that the host tests run'
+	@echo 'make test-mutants  the driver with one guard left out, which a scenario of the model must notice'
 	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
 	@echo 'make bench       measure against others, PART=rcu: RCU and liburcu; also $(BUILD)/bench.json'
 	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
@@ -132,11 +148,15 @@ run: deps
 	@tests/harness/run
 
 test: deps
-	@$(MAKE) all image host model torture-builds
+	@$(MAKE) all image host model torture-builds fuzz-builds
 	@+tests/run
 
 test-spin: deps
 	@tests/spin/run
+
+test-mutants: deps
+	@$(MAKE) model
+	@tests/model/mutants
 
 check: deps
 	@$(MAKE) all
@@ -163,6 +183,16 @@ soak: deps
 	@$(MAKE) model
 	@$(BUILD)/model/lull-model --seconds $(SECONDS) --from $$(date +%s%N)
 
+fuzz: deps
+	@$(MAKE) fuzz-builds
+	@tests/fuzz/run $(SECONDS)
+
+fuzz-builds: $(FUZZ_PROGRAMS)
+
+coverage: deps
+	@$(MAKE) BUILD=$(BUILD)/coverage HOST_CC=gcc COVERAGE=1 host
+	@tests/coverage/run $(BUILD)/coverage
+
 image: $(BUILD)/lull.img
 
 demo-image: $(BUILD)/demo.img
@@ -178,7 +208,7 @@ write_if_changed = tee $@.new | cmp -s - $@ && rm $@.new || mv $@.new $@
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS) $(BENCH_FLAGS) \
-	    $(MODEL_FLAGS)' | $(write_if_changed)
+	    $(MODEL_FLAGS) $(FUZZ_FLAGS)' | $(write_if_changed)
 
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -275,7 +305,51 @@ $(BUILD)/host/library.a: $(HOST_LIBRARY_OBJECTS)
 	@ar rcs $@ $^
 
 $(BUILD)/host/test_%: $(BUILD)/host/tests/host/test_%.c.o $(BUILD)/host/library.a
-	@$(HOST_CC) $(HOST_FLAGS) -o $@ $^ -lcmocka
+	@$(HOST_CC) $(HOST_FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka
+
+# The engine once more, so that it calls tests/host/accesses.c for each access.
+WATCHED := $(call objects,host/watched,$(wildcard lib/pt/pt_*.c) lib/pt/gather.c)
+$(WATCHED): HOST_FLAGS := $(filter-out $(SANITIZE),$(HOST_FLAGS)) -fsanitize=thread \
+                          $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
+$(WATCHED): $(BUILD)/host/watched/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (watched)'
+	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
+$(BUILD)/host/test_pt_stores $(BUILD)/host/test_pt_beside: $(WATCHED)
+
+# --- fuzzers ---------------------------------------------------------------------------------------
+
+$(BUILD)/fuzz/objects/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (fuzz)'
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzz/library.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/objects/tests/fuzz/%.c.o $(BUILD)/fuzz/library.a
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^)
+
+# The fuzzer of schedules drives a second program: the model, with the driver built so that it counts edges.
+FUZZ_MODEL_OBJECTS := $(call objects,fuzz/model,$(filter-out tests/model/main.c tests/model/options.c,\
+                      $(MODEL_SOURCES)) tests/fuzz/schedules_model.c) \
+                      $(call objects,fuzz/model/software,$(MODEL_SOFTWARE) $(HOST_LIBRARY))
+
+$(BUILD)/fuzz/model/software/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (fuzz, model)'
+	@$(HOST_CC) $(MODEL_SOFTWARE_FLAGS) -fsanitize-coverage=trace-pc -c -o $@ $<
+
+$(BUILD)/fuzz/model/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (fuzz)'
+	@$(HOST_CC) $(MODEL_FLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/schedules-model: $(FUZZ_MODEL_OBJECTS)
+	@$(HOST_CC) $(MODEL_LDFLAGS) -o $@ $^
+
+$(BUILD)/fuzz/schedules: $(BUILD)/fuzz/schedules-model
 
 # --- the driver on a VT-d in software --------------------------------------------------------------
 
@@ -336,5 +410,6 @@ $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
 
 -include $(foreach build,$(TORTURE_BUILDS),$(patsubst %,$(BUILD)/torture/$(build)/%.d,$(TORTURE_SOURCES)))
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
-    $(call objects,host,$(HOST_TESTS)) $(MODEL_OBJECTS) $(MODEL_LIBRARY) \
+    $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(MODEL_OBJECTS) $(MODEL_LIBRARY) $(FUZZ_OBJECTS) \
+    $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
     $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT))

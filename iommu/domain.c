@@ -136,6 +136,19 @@ static int settle(struct iommu_domain *domain, struct gather *gather, struct dir
     return 0;
 }
 
+/* The same, and again for the tables above that are empty then. */
+static int settle_and_prune(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct gather *gather,
+                            struct dirty_bitmap *dirty)
+{
+    int error = settle(domain, gather, dirty);
+
+    while (!error && gather->prune_again) {
+        domain->pt_ops->prune(&domain->pt, iova, last, gather);
+        error = settle(domain, gather, dirty);
+    }
+    return error;
+}
+
 static int unmap_locked(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
 {
     struct gather gather;
@@ -143,7 +156,7 @@ static int unmap_locked(struct iommu_domain *domain, uint64_t iova, uint64_t las
 
     gather_init(&gather);
     error = domain->pt_ops->unlink(&domain->pt, iova, last, &gather, dirty);
-    return error ? error : settle(domain, &gather, dirty);
+    return error ? error : settle_and_prune(domain, iova, last, &gather, dirty);
 }
 
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
@@ -158,6 +171,18 @@ int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struc
     return error;
 }
 
+/* Tries once more what an invalidation did not confirm. */
+static int settle_quarantine(struct iommu_domain *domain)
+{
+    struct gather gather;
+
+    spin_lock(&domain->quarantine_lock);
+    gather_resume(&gather, &domain->quarantine, pt_span_last(&domain->pt));
+    atomic_fetch_sub(&domain->quarantined, gather.table_count);
+    spin_unlock(&domain->quarantine_lock);
+    return settle(domain, &gather, NULL);
+}
+
 static unsigned count_devices(const struct iommu_domain *domain)
 {
     unsigned count = 0;
@@ -169,20 +194,15 @@ static unsigned count_devices(const struct iommu_domain *domain)
 
 int iommu_domain_destroy(struct iommu_domain *domain)
 {
-    uint64_t quarantined;
     int error;
 
     if (count_devices(domain))
         return ERR_BUSY;
     error = unmap_locked(domain, 0, pt_span_last(&domain->pt), NULL);
+    if (!error && atomic_read(&domain->quarantined))
+        error = settle_quarantine(domain);
     if (error)
         return error;
-    quarantined = atomic_read(&domain->quarantined);
-    if (quarantined) {
-        log_error("iommu: domain %s stays: a unit may still walk %" PRIu64 " of its tables", domain->name,
-                  quarantined);
-        return ERR_HARDWARE;
-    }
     spin_lock(&domains_lock);
     list_remove(&domain->link);
     spin_unlock(&domains_lock);
@@ -205,6 +225,18 @@ static int check_target(const struct iommu_domain *domain, uint64_t iova, uint64
     return 0;
 }
 
+/* Unmaps what a map that failed has mapped up to end. A device may have used what stood for a moment, so it
+ * goes the way of all mappings. */
+static int undo_map(struct iommu_domain *domain, uint64_t iova, uint64_t end)
+{
+    int error = end > iova ? unmap_locked(domain, iova, end - 1, NULL) : 0;
+    struct gather gather;
+
+    gather_init(&gather);
+    domain->pt_ops->prune(&domain->pt, end, end, &gather);
+    return error ? error : settle_and_prune(domain, end, end, &gather, NULL);
+}
+
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
 {
     uint64_t mapped_end;
@@ -217,9 +249,8 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
         return error;
     domain_lock(domain);
     error = domain->pt_ops->map(&domain->pt, iova, last, hpa, prot, &mapped_end);
-    /* A device may have used what stood for a moment, so it goes the way of all mappings. */
-    if (error && mapped_end > iova)
-        unmap_error = unmap_locked(domain, iova, mapped_end - 1, NULL);
+    if (error)
+        unmap_error = undo_map(domain, iova, mapped_end);
     domain_unlock(domain);
     return unmap_error ? unmap_error : error;
 }

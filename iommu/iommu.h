@@ -57,9 +57,9 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
     MUST_CHECK;
 
 /* Unmaps what is mapped in [iova, last]; holes are fine. When it returns 0 no device reaches those pages any
- * more. dirty (may be NULL) gets the pages that were dirty. ERR_INVALID, ERR_RANGE, ERR_SPLIT (a large leaf
- * reaches beyond the range): nothing changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit did not
- * confirm: the pages must not be used again. */
+ * more. dirty (may be NULL) gets the pages that were dirty. ERR_INVALID, ERR_RANGE, ERR_NOMEM (to split a
+ * large leaf that reaches beyond the range): nothing changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit
+ * did not confirm: the pages must not be used again. */
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
     MUST_CHECK;
 

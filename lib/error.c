@@ -28,8 +28,6 @@ const char *error_text(int error)
         return "memory that no device may reach";
     case ERR_MALFORMED:
         return "malformed";
-    case ERR_SPLIT:
-        return "the range cuts through a large leaf";
     default:
         return "unknown error";
     }

@@ -14,7 +14,6 @@ enum error {
     ERR_UNSUPPORTED = -9, /* a capability is missing; the log names it */
     ERR_FORBIDDEN = -10,  /* memory that no device may reach */
     ERR_MALFORMED = -11,  /* a table from firmware, or a configuration, breaks its format */
-    ERR_SPLIT = -12,      /* the range cuts through a large leaf */
 };
 
 /* The text for one of the codes above (or 0): words for people, without a full stop. */

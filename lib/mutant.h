@@ -14,6 +14,7 @@
     X(FREE_BEFORE_GRACE_PERIOD, "rcu_free_pages() frees at once")                                            \
     X(CALLBACK_BEFORE_GRACE_PERIOD, "callbacks run at the next quiescent state of their own CPU")            \
     X(LEAVES_ONLY, "an invalidation leaves cached table entries, though a table went")                       \
+    X(FROZEN_SKIPPED, "a mapper installs in a table that is frozen")                                         \
     X(NO_SETTLE, "a mapper that finds a table linked leaves it to the one who linked it to flush the entry") \
     X(NO_MARK_DIRTY, "a harvest whose invalidation failed leaves what it cleared clean")
 

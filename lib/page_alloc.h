@@ -34,8 +34,9 @@ struct page {
             uint64_t level;
         } table;
     };
-    uint8_t order; /* first page of a block, free or allocated: its order */
-    uint8_t use;   /* enum page_use, the same in each page of a block */
+    uint32_t entries_used; /* a page table: how many of its entries are (lib/pt/table.h) */
+    uint8_t order;         /* first page of a block, free or allocated: its order */
+    uint8_t use;           /* enum page_use, the same in each page of a block */
 };
 
 struct page_alloc_stats {

@@ -4,20 +4,21 @@
  * only. */
 #pragma once
 
+#include "lib/pt/format.h"
 #include "lib/pt/pt.h"
-#include <stdbool.h>
-#include <stdint.h>
 
-#define X86_64_PRESENT  (1ull << 0)
-#define X86_64_WRITE    (1ull << 1)
-#define X86_64_USER     (1ull << 2) /* DMA without PASID, and nested walks, are user accesses */
-#define X86_64_ACCESSED (1ull << 5) /* in table entries too */
-#define X86_64_DIRTY    (1ull << 6)
-#define X86_64_LARGE    (1ull << 7) /* a leaf at level 1 or 2; the PAT bit at level 0, left 0 */
-#define X86_64_ADDRESS  0x000ffffffffff000ull
+#define X86_64_PRESENT    (1ull << 0)
+#define X86_64_WRITE      (1ull << 1)
+#define X86_64_USER       (1ull << 2) /* DMA without PASID, and nested walks, are user accesses */
+#define X86_64_UNCACHED   (3ull << 3) /* PCD and PWT: PAT entry 3, as it is after reset */
+#define X86_64_ACCESSED   (1ull << 5) /* in table entries too */
+#define X86_64_DIRTY      (1ull << 6)
+#define X86_64_LARGE      (1ull << 7) /* a leaf at level 1 or 2; the PAT bit at level 0, left 0 */
+#define X86_64_ADDRESS    0x000ffffffffff000ull
+#define X86_64_NO_EXECUTE (1ull << 63) /* reserved for DMA unless the PASID entry has NXE */
 
-/* A bit that hardware ignores: a table entry that has reached memory, where walks are not coherent. */
-#define X86_64_SOFT_FLUSHED (1ull << 9)
+_Static_assert(!((X86_64_ADDRESS | X86_64_NO_EXECUTE | (X86_64_LARGE * 2 - 1)) & PT_SOFT_BITS),
+               "bits 52 to 58 are ignored");
 
 static ALWAYS_INLINE uint64_t x86_64_table(uint64_t hpa)
 {
@@ -27,27 +28,23 @@ static ALWAYS_INLINE uint64_t x86_64_table(uint64_t hpa)
 static ALWAYS_INLINE uint64_t x86_64_leaf(uint64_t hpa, unsigned level, unsigned prot)
 {
     return hpa | X86_64_PRESENT | X86_64_USER | (prot & PT_WRITE ? X86_64_WRITE : 0) |
+           (prot & PT_UNCACHED ? X86_64_UNCACHED : 0) | (prot & PT_NO_EXECUTE ? X86_64_NO_EXECUTE : 0) |
            (level ? X86_64_LARGE : 0);
 }
 
-static ALWAYS_INLINE bool x86_64_is_present(uint64_t entry)
+static ALWAYS_INLINE unsigned x86_64_decode(uint64_t leaf)
 {
-    return entry & X86_64_PRESENT;
+    return PT_READ | (leaf & X86_64_WRITE ? PT_WRITE : 0u) |
+           ((leaf & X86_64_UNCACHED) == X86_64_UNCACHED ? PT_UNCACHED : 0u) |
+           (leaf & X86_64_NO_EXECUTE ? PT_NO_EXECUTE : 0u);
 }
 
-static ALWAYS_INLINE bool x86_64_is_leaf(uint64_t entry, unsigned level)
-{
-    return (entry & X86_64_PRESENT) && (level == 0 || (entry & X86_64_LARGE));
-}
+/* All that a leaf can say. */
+#define X86_64_PROT (PT_READ | PT_WRITE | PT_NO_EXECUTE | PT_UNCACHED)
 
-/* Where a table entry or a leaf points. The attributes that this format lets a leaf have leave the address
- * bits clean. */
-static ALWAYS_INLINE uint64_t x86_64_address(uint64_t entry)
-{
-    return entry & X86_64_ADDRESS;
-}
-
-static ALWAYS_INLINE unsigned x86_64_prot(uint64_t entry)
-{
-    return PT_READ | (entry & X86_64_WRITE ? PT_WRITE : 0u);
-}
+#define X86_64_FORMAT                                                                                        \
+    {                                                                                                        \
+        .accessed = X86_64_ACCESSED, .dirty = X86_64_DIRTY, .present = X86_64_PRESENT,                       \
+        .large = X86_64_LARGE, .address = X86_64_ADDRESS, .table = x86_64_table, .leaf = x86_64_leaf,        \
+        .decode = x86_64_decode,                                                                             \
+    }

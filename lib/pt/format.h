@@ -6,14 +6,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Bits that hardware ignores in every format, and what they say here. */
+#define PT_SOFT_FLUSHED (1ull << 52) /* a table entry: a line flush has brought it to memory */
+#define PT_FROZEN       (1ull << 54) /* not present, and alone: nothing may be installed here (unlink.h) */
+
+#define PT_SOFT_BITS (PT_SOFT_FLUSHED | PT_FROZEN)
+
 struct pt_format {
     uint64_t accessed;
     uint64_t dirty;
-    uint64_t soft_flushed; /* a table entry: a line flush has brought it to memory */
+    uint64_t present; /* an entry is present if it has any of these */
+    uint64_t large;   /* a leaf at level 1 or 2 has this */
+    uint64_t address; /* where a table entry or a leaf points */
     uint64_t (*table)(uint64_t hpa);
     uint64_t (*leaf)(uint64_t hpa, unsigned level, unsigned prot);
-    bool (*is_present)(uint64_t entry);
-    bool (*is_leaf)(uint64_t entry, unsigned level);
-    uint64_t (*address)(uint64_t entry);
-    unsigned (*prot)(uint64_t entry);
+    unsigned (*decode)(uint64_t leaf); /* its enum pt_prot */
 };

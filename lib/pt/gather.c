@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The gather: its states follow the free order, and going through them in any other order ends the run. */
 #include "lib/pt/gather.h"
+#include "lib/atomic.h"
 #include "lib/page_alloc.h"
 #include "lib/platform.h"
+#include "lib/pt/table.h"
 #include "lib/rcu_pages.h"
+#include "lib/units.h"
 
-void gather_init(struct gather *gather)
+/* Nothing is owed. */
+static void clear(struct gather *gather)
 {
     gather->iova = ~0ull;
     gather->last = 0;
     list_init(&gather->tables);
     gather->table_count = 0;
     gather->state = GATHER_OPEN;
+}
+
+void gather_init(struct gather *gather)
+{
+    clear(gather);
+    gather->frozen_count = 0;
+    gather->prune_again = false;
 }
 
 static void gather_step(struct gather *gather, enum gather_state from, enum gather_state to)
@@ -39,6 +50,43 @@ void gather_add_table(struct gather *gather, void *table, uint64_t iova, unsigne
     gather->table_count++;
 }
 
+void gather_add_frozen(struct gather *gather, uint64_t *entry)
+{
+    gather->frozen[gather->frozen_count++] = entry;
+}
+
+static bool lies_in(const uint64_t *entry, const uint64_t *table)
+{
+    return align_down((uintptr_t)entry, PAGE_SIZE) == (uintptr_t)table;
+}
+
+bool gather_freeze_table(struct gather *gather, const uint64_t *table)
+{
+    unsigned own = 0, kept = 0;
+
+    for (unsigned i = 0; i < gather->frozen_count; i++)
+        own += lies_in(gather->frozen[i], table);
+    if (!pt_table_freeze(table, own))
+        return false;
+    for (unsigned i = 0; i < gather->frozen_count; i++)
+        if (!lies_in(gather->frozen[i], table))
+            gather->frozen[kept++] = gather->frozen[i];
+    gather->frozen_count = kept;
+    return true;
+}
+
+/* A frozen entry counts as one in use, so the table that it lies in is still there. */
+static void thaw(struct gather *gather)
+{
+    while (gather->frozen_count) {
+        uint64_t *entry = gather->frozen[--gather->frozen_count];
+
+        atomic_write_release(entry, 0ull);
+        if (pt_table_release(entry, 1))
+            gather->prune_again = true;
+    }
+}
+
 bool gather_empty(const struct gather *gather)
 {
     return gather->iova > gather->last;
@@ -52,6 +100,7 @@ bool gather_has_tables(const struct gather *gather)
 void gather_set_invalidated(struct gather *gather)
 {
     gather_step(gather, GATHER_OPEN, GATHER_INVALIDATED);
+    thaw(gather);
 }
 
 void gather_set_harvested(struct gather *gather)
@@ -71,7 +120,7 @@ uint64_t gather_free(struct gather *gather, bool rcu)
             list_remove(node);
             pages_free(page_address(list_entry(node, struct page, link)));
         }
-    gather_init(gather);
+    clear(gather);
     return count;
 }
 
@@ -79,10 +128,22 @@ uint64_t gather_quarantine(struct gather *gather, struct list *quarantine)
 {
     uint64_t count = gather->table_count;
 
+    thaw(gather);
     list_for_each_safe (node, &gather->tables) {
         list_remove(node);
         list_append(quarantine, node);
     }
     gather_init(gather);
     return count;
+}
+
+void gather_resume(struct gather *gather, struct list *quarantine, uint64_t last)
+{
+    gather_init(gather);
+    gather_add_range(gather, 0, last);
+    list_for_each_safe (node, quarantine) {
+        list_remove(node);
+        list_append(&gather->tables, node);
+        gather->table_count++;
+    }
 }

@@ -22,6 +22,12 @@ struct gather {
     uint64_t last;      /* iova > last when none did */
     struct list tables; /* detached table pages, struct page by its link */
     uint64_t table_count;
+    /* Entries that pointed to tables which became empty, and are PT_FROZEN until the invalidation: agents may
+     * go on through those tables, so that what is mapped here before would not be found. One for each end of
+     * the range. */
+    uint64_t *frozen[2];
+    unsigned frozen_count;
+    bool prune_again; /* those entries are empty now, and a table that one lay in is too: pt_ops.prune */
     enum gather_state state;
 };
 
@@ -33,13 +39,19 @@ void gather_add_range(struct gather *gather, uint64_t iova, uint64_t last);
 /* table (its address) was unlinked by one atomic store and translates from iova on, at level. */
 void gather_add_table(struct gather *gather, void *table, uint64_t iova, unsigned level);
 
+/* entry is PT_FROZEN, and belongs to this gather until its invalidation. */
+void gather_add_frozen(struct gather *gather, uint64_t *entry);
+
+/* Freezes a table if nothing is in use in it but this gather's frozen entries, which go with it. */
+bool gather_freeze_table(struct gather *gather, const uint64_t *table);
+
 /* True when nothing has to be invalidated. */
 bool gather_empty(const struct gather *gather);
 
 /* Table entries are to be invalidated too, not only leaves (IH=0). */
 bool gather_has_tables(const struct gather *gather);
 
-/* Every agent's invalidation of the gather's range has completed. */
+/* Every agent's invalidation of the gather's range has completed. Frozen entries are empty then. */
 void gather_set_invalidated(struct gather *gather);
 
 /* The detached tables' dirty bits have been read, or nobody wants them. After gather_set_invalidated() only.
@@ -54,3 +66,7 @@ uint64_t gather_free(struct gather *gather, bool rcu);
 /* An invalidation did not complete: moves the table pages to a list that nobody frees from. Returns how many.
  */
 uint64_t gather_quarantine(struct gather *gather, struct list *quarantine);
+
+/* The opposite, for another try: all that the list has is owed again. Agents may hold anything of [0, last].
+ */
+void gather_resume(struct gather *gather, struct list *quarantine, uint64_t last);

@@ -53,26 +53,27 @@ static ALWAYS_INLINE void pt_harvest_mark(struct pt_harvest *harvest, uint64_t i
 }
 
 /* Reads and clears one leaf. What is reported is what the compare-and-swap took: when it loses to an unmap,
- * the dirty bit is the unmap's to report. */
-static ALWAYS_INLINE void pt_harvest_leaf(const struct pt_format *fmt, const struct pt *pt,
+ * the dirty bit is the unmap's to report. False if there is a table: a split handed the bit on to what is
+ * below. */
+static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, const struct pt *pt,
                                           struct pt_harvest *harvest, uint64_t *slot, uint64_t iova,
                                           unsigned level)
 {
     uint64_t entry = pt_read(slot);
     uint64_t last = iova + PT_ENTRY_SIZE(level) - 1;
-
     /* Clearing a leaf that reaches beyond the range would lose what is dirty there. */
-    if (!harvest->keep && iova >= harvest->iova && last <= harvest->last) {
-        do {
-            if (!fmt->is_leaf(entry, level) || !(entry & harvest->mask))
-                return;
-        } while (!atomic_compare_exchange(slot, &entry, entry & ~harvest->mask));
+    bool clear = !harvest->keep && iova >= harvest->iova && last <= harvest->last;
+
+    do {
+        if (!pt_is_leaf(fmt, entry, level) || !(entry & harvest->mask))
+            return !pt_is_table(fmt, entry, level);
+    } while (clear && !atomic_compare_exchange(slot, &entry, entry & ~harvest->mask));
+    if (clear) {
         pt_flush(pt, slot, 1);
         gather_add_range(harvest->gather, iova, last);
-    } else if (!fmt->is_leaf(entry, level) || !(entry & harvest->mask)) {
-        return;
     }
     pt_harvest_mark(harvest, iova, level);
+    return true;
 }
 
 static ALWAYS_INLINE bool pt_line_is_clean(const uint64_t *line, uint64_t mask)
@@ -97,7 +98,7 @@ static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, const st
             i += PT_LINE_ENTRIES;
             continue;
         }
-        pt_harvest_leaf(fmt, pt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
+        (void)pt_harvest_leaf(fmt, pt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
         i += mutant(HARVEST_SKIPS_ENTRIES) ? 2 : 1;
     }
     harvest->stats.entries += end - first;
@@ -108,7 +109,9 @@ static ALWAYS_INLINE uint64_t pt_harvest_step(const struct pt_format *fmt, const
                                               struct pt_harvest *harvest, uint64_t iova)
 {
     unsigned level;
-    uint64_t *table = pt_descend(fmt, pt, iova, &level);
+    uint64_t entry;
+    uint64_t *slot = pt_descend(fmt, pt, iova, &level, &entry);
+    uint64_t *table = slot - pt_index(iova, level);
     uint64_t start = align_down(iova, PT_ENTRY_SIZE(level + 1));
     uint64_t table_last = start + PT_ENTRY_SIZE(level + 1) - 1;
     unsigned first = pt_index(iova, level);
@@ -122,9 +125,8 @@ static ALWAYS_INLINE uint64_t pt_harvest_step(const struct pt_format *fmt, const
     for (unsigned i = first; i < end; i++) {
         uint64_t at = start + i * PT_ENTRY_SIZE(level);
 
-        if (i > first && pt_is_table(fmt, pt_read(&table[i]), level))
-            return at; /* the next step goes down here */
-        pt_harvest_leaf(fmt, pt, harvest, &table[i], at, level);
+        if (!pt_harvest_leaf(fmt, pt, harvest, &table[i], at, level))
+            return at > iova ? at : iova; /* the next step goes down here */
         harvest->stats.entries++;
     }
     return table_last + 1;
@@ -172,7 +174,7 @@ static ALWAYS_INLINE void pt_harvest_detached(const struct pt_format *fmt, const
             uint64_t entry = pt_read(&table[i]);
             uint64_t iova = page->table.iova + i * PT_ENTRY_SIZE(level);
 
-            if (fmt->is_leaf(entry, level) && entry & mask)
+            if (pt_is_leaf(fmt, entry, level) && entry & mask)
                 dirty_bitmap_mark(bitmap, iova, iova + PT_ENTRY_SIZE(level) - 1);
         }
     }
@@ -187,13 +189,14 @@ static ALWAYS_INLINE void pt_mark_dirty(const struct pt_format *fmt, struct pt *
         unsigned level;
 
         rcu_read_lock();
-        slot = pt_descend(fmt, pt, iova, &level) + pt_index(iova, level);
-        entry = pt_read(slot);
-        while (fmt->is_leaf(entry, level) && !atomic_compare_exchange(slot, &entry, entry | fmt->dirty))
+        slot = pt_descend(fmt, pt, iova, &level, &entry);
+        while (pt_is_leaf(fmt, entry, level) && !atomic_compare_exchange(slot, &entry, entry | fmt->dirty))
             ;
         pt_flush(pt, slot, 1);
         rcu_read_unlock();
         rcu_quiescent();
-        iova = pt_entry_end(iova, level);
+        /* If it was split meanwhile the leaves below are still to be marked. */
+        if (!pt_is_table(fmt, entry, level))
+            iova = pt_entry_end(iova, level);
     }
 }

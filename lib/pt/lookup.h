@@ -9,9 +9,9 @@ static ALWAYS_INLINE struct pt_leaf pt_decode(const struct pt_format *fmt, const
 {
     return (struct pt_leaf){
         .iova = align_down(iova, PT_ENTRY_SIZE(level)),
-        .hpa = fmt->address(entry),
+        .hpa = entry & fmt->address,
         .level = (uint8_t)level,
-        .prot = (uint8_t)fmt->prot(entry),
+        .prot = (uint8_t)fmt->decode(entry),
         .accessed = entry & fmt->accessed,
         .dirty = entry & pt_dirty_mask(fmt, pt),
     };
@@ -22,10 +22,10 @@ static ALWAYS_INLINE struct pt_leaf pt_decode(const struct pt_format *fmt, const
 static ALWAYS_INLINE bool pt_find(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
                                   struct pt_leaf *leaf, unsigned *level)
 {
-    const uint64_t *table = pt_descend(fmt, pt, iova, level);
-    uint64_t entry = pt_read(&table[pt_index(iova, *level)]);
+    uint64_t entry;
 
-    if (!fmt->is_leaf(entry, *level))
+    (void)pt_descend(fmt, pt, iova, level, &entry);
+    if (!pt_is_leaf(fmt, entry, *level))
         return false;
     *leaf = pt_decode(fmt, pt, entry, iova, *level);
     return true;

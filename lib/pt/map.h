@@ -5,7 +5,8 @@
 
 #include "lib/error.h"
 #include "lib/mutant.h"
-#include "lib/page_alloc.h"
+#include "lib/pt/spares.h"
+#include "lib/pt/table.h"
 #include "lib/pt/walk.h"
 #include <string.h>
 
@@ -15,7 +16,8 @@ struct pt_mapping {
     uint64_t last;
     uint64_t hpa;
     unsigned prot;
-    uint64_t *spare; /* an empty table, or NULL */
+    struct pt_spares spares;
+    unsigned spares_needed; /* for the next step */
 };
 
 static ALWAYS_INLINE unsigned pt_largest_leaf(const struct pt *pt, const struct pt_mapping *mapping)
@@ -50,21 +52,18 @@ static ALWAYS_INLINE void pt_mapping_advance(struct pt_mapping *mapping, unsigne
     mapping->hpa += (uint64_t)leaves << PT_ENTRY_LG2(level);
 }
 
-/* Fills leaves into a table that nobody sees yet. Returns how many. */
-static ALWAYS_INLINE unsigned pt_fill_private(const struct pt_format *fmt, const struct pt *pt,
-                                              uint64_t *table, const struct pt_mapping *mapping,
-                                              unsigned level)
+/* Fills count leaves into a table that nobody sees yet. */
+static ALWAYS_INLINE void pt_fill_private(const struct pt_format *fmt, const struct pt *pt, uint64_t *table,
+                                          const struct pt_mapping *mapping, unsigned level, unsigned count)
 {
-    unsigned count = pt_leaf_run(mapping, level);
     unsigned first = pt_index(mapping->iova, level);
     uint64_t leaf = pt_leaf_bits(fmt, pt, mapping, level);
 
     for (unsigned i = 0; i < count; i++)
         table[first + i] = leaf + ((uint64_t)i << PT_ENTRY_LG2(level));
-    return count;
 }
 
-/* Fills leaves into a table that is linked. */
+/* Fills leaves into a table that is linked. ERR_BUSY if it is frozen. */
 static ALWAYS_INLINE int pt_fill_linked(const struct pt_format *fmt, const struct pt *pt, uint64_t *table,
                                         struct pt_mapping *mapping, unsigned level)
 {
@@ -73,6 +72,8 @@ static ALWAYS_INLINE int pt_fill_linked(const struct pt_format *fmt, const struc
     uint64_t leaf = pt_leaf_bits(fmt, pt, mapping, level);
     unsigned done = 0;
 
+    if (!pt_table_reserve(table, count))
+        return ERR_BUSY;
     for (; done < count; done++) {
         uint64_t found = 0;
 
@@ -82,49 +83,77 @@ static ALWAYS_INLINE int pt_fill_linked(const struct pt_format *fmt, const struc
     }
     pt_flush(pt, &table[first], done);
     pt_mapping_advance(mapping, done, level);
-    /* A large leaf may meet a table that an earlier unmap left empty: the next step goes down into it. */
-    if (done < count && fmt->is_leaf(pt_read(&table[first + done]), level))
-        return ERR_EXISTS;
+    /* If that empties the table nobody frees it (pt_ops.map). */
+    if (done < count)
+        (void)pt_table_release(table, count - done);
     return 0;
 }
 
 /* Brings a table entry to memory and notes that in it. Whoever goes through an entry without the note does
  * this itself, since the one who installed it may not have come to it yet. */
-static ALWAYS_INLINE void pt_settle(const struct pt_format *fmt, const struct pt *pt, uint64_t *slot,
-                                    uint64_t entry)
+static ALWAYS_INLINE void pt_settle(const struct pt *pt, uint64_t *slot, uint64_t entry)
 {
-    if (!(pt->flags & PT_INCOHERENT) || entry & fmt->soft_flushed)
+    if (!(pt->flags & PT_INCOHERENT) || entry & PT_SOFT_FLUSHED)
         return;
     platform_cache_flush(slot, sizeof *slot);
     /* Lost to hardware that sets accessed: then the next one flushes once more. */
-    (void)atomic_compare_exchange(slot, &entry, entry | fmt->soft_flushed);
+    (void)atomic_compare_exchange(slot, &entry, entry | PT_SOFT_FLUSHED);
 }
 
-/* Links the spare table into slot (at level), filled with leaves if they belong right below. False if
- * somebody else linked one. */
-static ALWAYS_INLINE bool pt_link_spare(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
-                                        unsigned level, unsigned leaf_level, struct pt_mapping *mapping)
+/* Makes a path out of the mapping's spare tables, from the one that leaves at leaf_level go into up to the
+ * one below level, and fills those leaves. Returns the entry that links it all. */
+static ALWAYS_INLINE uint64_t pt_make_path(const struct pt_format *fmt, const struct pt *pt, unsigned level,
+                                           unsigned leaf_level, const struct pt_mapping *mapping,
+                                           unsigned filled)
 {
+    uint64_t *const *tables = mapping->spares.tables;
     uint64_t preset = pt->flags & PT_PRESET_DIRTY ? fmt->accessed : 0;
-    uint64_t entry = fmt->table(virt_to_phys(mapping->spare)) | preset;
-    unsigned filled =
-        level - 1 == leaf_level ? pt_fill_private(fmt, pt, mapping->spare, mapping, leaf_level) : 0;
-    uint64_t found = 0;
+    uint64_t entry = 0;
 
-    pt_flush(pt, mapping->spare, PT_ENTRIES);
-    /* A full barrier: hardware and software that see the entry see what is in the table. */
-    if (!atomic_compare_exchange(slot, &found, entry)) {
-        memset(mapping->spare, 0, PAGE_SIZE);
-        return false;
+    for (unsigned at = leaf_level; at < level; at++, tables++) {
+        if (at == leaf_level) {
+            pt_fill_private(fmt, pt, *tables, mapping, leaf_level, filled);
+            pt_table_begin(*tables, filled);
+        } else {
+            (*tables)[pt_index(mapping->iova, at)] = entry | PT_SOFT_FLUSHED;
+            pt_table_begin(*tables, 1);
+        }
+        pt_flush(pt, *tables, PT_ENTRIES);
+        entry = fmt->table(virt_to_phys(*tables)) | preset;
     }
-    pt_settle(fmt, pt, slot, entry);
-    atomic_fetch_add(&pt->tables, 1u);
-    mapping->spare = NULL;
+    return entry;
+}
+
+/* Links a path of spare tables into slot, which is at level, by one store. If somebody else linked a table
+ * there the spares are as empty as before. False if the table of slot is frozen. */
+static ALWAYS_INLINE bool pt_link_path(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
+                                       unsigned level, unsigned leaf_level, struct pt_mapping *mapping)
+{
+    uint64_t **tables = mapping->spares.tables;
+    unsigned count = level - leaf_level;
+    unsigned filled = pt_leaf_run(mapping, leaf_level);
+    uint64_t entry, found = 0;
+
+    if (!pt_table_reserve(slot, 1))
+        return false;
+    entry = pt_make_path(fmt, pt, level, leaf_level, mapping, filled);
+    /* A full barrier: hardware and software that see the entry see what is in the tables. */
+    if (!atomic_compare_exchange(slot, &found, entry)) {
+        (void)pt_table_release(slot, 1);
+        for (unsigned i = 0; i < count; i++)
+            memset(tables[i], 0, PAGE_SIZE);
+        return true;
+    }
+    pt_settle(pt, slot, entry);
+    atomic_fetch_add(&pt->tables, count);
+    mapping->spares.count -= count;
+    memmove(tables, tables + count, mapping->spares.count * sizeof *tables);
     pt_mapping_advance(mapping, filled, leaf_level);
     return true;
 }
 
-/* Maps what lies in one table. ERR_NOMEM when a spare table is needed first. Inside a read section. */
+/* Maps what lies in one table. ERR_NOMEM when spare tables are needed first; ERR_BUSY when somebody frees a
+ * table that is empty: the way down has to be found anew. Inside a read section. */
 static ALWAYS_INLINE int pt_map_step(const struct pt_format *fmt, struct pt *pt, struct pt_mapping *mapping)
 {
     unsigned leaf_level = pt_largest_leaf(pt, mapping);
@@ -136,20 +165,23 @@ static ALWAYS_INLINE int pt_map_step(const struct pt_format *fmt, struct pt *pt,
         uint64_t *slot = &table[pt_index(start, level)];
         uint64_t entry = pt_read(slot);
 
-        if (fmt->is_leaf(entry, level))
+        if (pt_is_leaf(fmt, entry, level))
             return ERR_EXISTS;
-        if (fmt->is_present(entry)) {
+        if (entry == PT_FROZEN)
+            return ERR_BUSY;
+        if (pt_is_present(fmt, entry)) {
             if (!mutant(NO_SETTLE))
-                pt_settle(fmt, pt, slot, entry);
+                pt_settle(pt, slot, entry);
             table = pt_child(fmt, entry);
             level--;
         } else if (level <= leaf_level) {
             return pt_fill_linked(fmt, pt, table, mapping, level);
-        } else if (!mapping->spare) {
-            return ERR_NOMEM;
         } else {
-            (void)pt_link_spare(fmt, pt, slot, level, leaf_level,
-                                mapping); /* either way a table is there now */
+            mapping->spares_needed = level - leaf_level;
+            if (mapping->spares.count < mapping->spares_needed)
+                return ERR_NOMEM;
+            if (!pt_link_path(fmt, pt, slot, level, leaf_level, mapping))
+                return ERR_BUSY;
         }
     }
     return 0;
@@ -165,14 +197,15 @@ static ALWAYS_INLINE int pt_map(const struct pt_format *fmt, struct pt *pt, uint
         rcu_read_lock();
         error = pt_map_step(fmt, pt, &mapping);
         rcu_read_unlock();
-        if (error == ERR_NOMEM) {
-            mapping.spare = pages_alloc(0, PAGE_HYPERVISOR);
-            error = mapping.spare ? 0 : ERR_NOMEM;
+        if (error == ERR_NOMEM)
+            error = pt_spares_fill(&mapping.spares, mapping.spares_needed);
+        if (error == ERR_BUSY) {
+            platform_relax();
+            error = 0;
         }
         rcu_quiescent();
     }
-    if (mapping.spare)
-        pages_free(mapping.spare);
+    pt_spares_free(&mapping.spares);
     *mapped_end = mapping.iova;
     return error;
 }

@@ -4,15 +4,19 @@
 #include "lib/error.h"
 #include "lib/page_alloc.h"
 #include "lib/platform.h"
+#include "lib/pt/table.h"
 #include "lib/units.h"
 
 int pt_init(struct pt *pt, unsigned levels, unsigned leaf_levels, unsigned address_lg2, unsigned flags)
 {
-    if (levels < 3 || levels > PT_LEVELS_MAX || address_lg2 > PT_ENTRY_LG2(levels) || !(leaf_levels & 1))
+    if (levels < 3 || levels > PT_LEVELS_MAX || address_lg2 > PT_ENTRY_LG2(levels))
+        return ERR_INVALID;
+    if (leaf_levels != 1 && leaf_levels != 3 && leaf_levels != 7)
         return ERR_INVALID;
     pt->root = pages_alloc(0, PAGE_HYPERVISOR);
     if (!pt->root)
         return ERR_NOMEM;
+    pt_table_begin(pt->root, 1); /* so that it is never free to go */
     if (flags & PT_INCOHERENT)
         platform_cache_flush(pt->root, PAGE_SIZE);
     pt->tables = 1;

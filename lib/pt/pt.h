@@ -24,9 +24,13 @@
 #define PT_ENTRY_LG2(level)  (12 + PT_ENTRIES_LG2 * (level))
 #define PT_ENTRY_SIZE(level) (1ull << PT_ENTRY_LG2(level))
 
+/* What a leaf lets happen, and how. Each format has some of these. */
 enum pt_prot {
-    PT_READ = 1,
+    PT_READ = 1, /* always */
     PT_WRITE = 2,
+    PT_NO_EXECUTE = 4,
+    PT_UNCACHED = 8,
+    PT_SNOOP = 16, /* DMA snoops, whatever the device asks for */
 };
 
 enum pt_flags {
@@ -39,9 +43,10 @@ enum pt_flags {
 /* One tree. All but root and tables are set once. */
 struct pt {
     uint64_t *root;
-    uint64_t tables;     /* table pages linked into the tree, the root included (atomic) */
-    uint8_t top_level;   /* level of the root table: levels - 1 */
-    uint8_t leaf_levels; /* bit n: leaves are allowed at level n; bit 0 always */
+    uint64_t tables;   /* table pages linked into the tree, the root included (atomic) */
+    uint8_t top_level; /* level of the root table: levels - 1 */
+    uint8_t
+        leaf_levels; /* bit n: leaves are allowed at level n; 1, 3 or 7, since a split goes level by level */
     uint8_t address_lg2; /* addresses below 2^this can be mapped */
     uint8_t flags;       /* enum pt_flags */
 };
@@ -69,20 +74,36 @@ struct harvest_stats {
 /* One format of tables. */
 struct pt_ops {
     const char *name;
+    unsigned prot; /* enum pt_prot: what its leaves can say */
 
     /* Maps [iova, last] to hpa on, with the largest leaves that fit. iova and hpa are multiples of 4 KiB,
      * last + 1 too. *mapped_end is the end of what is mapped: last + 1, or less when it fails, and then the
-     * caller unmaps that part. ERR_EXISTS where something is mapped, ERR_NOMEM. Ranges are checked by the
-     * caller (pt_check_range()). */
+     * caller unmaps that part and prunes at *mapped_end (the table there may have been emptied while it was
+     * held for what did not come). ERR_EXISTS where something is mapped, ERR_NOMEM. Ranges are checked by
+     * the caller (pt_check_range()). */
     int (*map)(struct pt *pt, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot,
                uint64_t *mapped_end);
 
-    /* Takes every leaf in [iova, last] out and detaches the tables that the range covers wholly, into gather;
-     * holes are fine. Dirty leaves that are taken out one by one are marked in dirty (may be NULL); those of
-     * detached tables come with harvest_detached(). ERR_SPLIT, with nothing changed, when the range cuts
-     * through a large leaf. */
+    /* Takes every leaf in [iova, last] out, splitting those that reach beyond it, and detaches the tables
+     * that the range covers wholly or that became empty, into gather; holes are fine. Dirty leaves that are
+     * taken out one by one are marked in dirty (may be NULL); those of detached tables come with
+     * harvest_detached(). ERR_NOMEM: a leaf could not be split, nothing changed. */
     int (*unlink)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather,
                   struct dirty_bitmap *dirty);
+
+    /* Detaches the tables on the way to iova and to last that are empty, into gather. unlink() does so; but
+     * one that a frozen entry of another gather's lay in can only go after that one's invalidation: who
+     * finds prune_again set in a gather calls this, and settles once more. */
+    void (*prune)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather);
+
+    /* Splits every leaf that meets [iova, last] and is above level until none there is, each part dirty if
+     * the leaf was. ERR_NOMEM: some are split. */
+    int (*split)(struct pt *pt, uint64_t iova, uint64_t last, unsigned level, struct gather *gather);
+
+    /* The opposite: makes one leaf of all that lies in a table within [iova, last] where the leaves allow it
+     * (alike, side by side, aligned, of a size that the tree may have), dirty if any of them was; the tables
+     * go into gather. The range belongs to the caller alone. */
+    void (*merge)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather);
 
     /* The leaf that translates iova. False when there is none. May be called inside a read section. */
     bool (*lookup)(struct pt *pt, uint64_t iova, struct pt_leaf *leaf);
@@ -104,8 +125,9 @@ struct pt_ops {
                   bool (*visit)(void *context, const struct pt_leaf *leaf), void *context);
 };
 
-/* x86 long mode: VT-d first stage, and AMD's nested paging. */
-extern const struct pt_ops pt_x86_64;
+extern const struct pt_ops pt_x86_64; /* x86 long mode: VT-d first stage, and AMD's nested paging */
+extern const struct pt_ops pt_vtdss;  /* VT-d second stage */
+extern const struct pt_ops pt_ept;    /* Intel's extended page tables, for CPUs */
 
 /* The last address that the tables of a tree span; at or above the last one that can be mapped. */
 static inline uint64_t pt_span_last(const struct pt *pt)
@@ -113,7 +135,7 @@ static inline uint64_t pt_span_last(const struct pt *pt)
     return PT_ENTRY_SIZE(pt->top_level + 1) - 1;
 }
 
-/* Makes an empty tree of levels 3 to 5. ERR_NOMEM. */
+/* Makes an empty tree of levels 3 to 5. ERR_INVALID, ERR_NOMEM. */
 int pt_init(struct pt *pt, unsigned levels, unsigned leaf_levels, unsigned address_lg2, unsigned flags)
     MUST_CHECK;
 

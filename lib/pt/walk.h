@@ -27,14 +27,24 @@ static ALWAYS_INLINE bool pt_covers(uint64_t iova, uint64_t last, unsigned level
     return is_aligned(iova, PT_ENTRY_SIZE(level)) && last - iova >= PT_ENTRY_SIZE(level) - 1;
 }
 
+static ALWAYS_INLINE bool pt_is_present(const struct pt_format *fmt, uint64_t entry)
+{
+    return entry & fmt->present;
+}
+
+static ALWAYS_INLINE bool pt_is_leaf(const struct pt_format *fmt, uint64_t entry, unsigned level)
+{
+    return pt_is_present(fmt, entry) && (level == 0 || entry & fmt->large);
+}
+
 static ALWAYS_INLINE bool pt_is_table(const struct pt_format *fmt, uint64_t entry, unsigned level)
 {
-    return fmt->is_present(entry) && !fmt->is_leaf(entry, level);
+    return pt_is_present(fmt, entry) && !pt_is_leaf(fmt, entry, level);
 }
 
 static ALWAYS_INLINE uint64_t *pt_child(const struct pt_format *fmt, uint64_t entry)
 {
-    return phys_to_virt(fmt->address(entry));
+    return phys_to_virt(entry & fmt->address);
 }
 
 /* Reads an entry once. A software walker that finds itself in a freed table ends the run in a debug build. */
@@ -49,18 +59,20 @@ static ALWAYS_INLINE uint64_t pt_read(const uint64_t *slot)
     return entry;
 }
 
-/* Goes down from the root to the lowest table on iova's path. Inside a read section. */
+/* Goes down from the root to the lowest entry on iova's path. Returns its slot, and in *entry what was read
+ * there: a second look may find a leaf that is split meanwhile. Inside a read section. */
 static ALWAYS_INLINE uint64_t *pt_descend(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
-                                          unsigned *level)
+                                          unsigned *level, uint64_t *entry)
 {
     uint64_t *table = pt->root;
 
     for (*level = pt->top_level;; --*level) {
-        uint64_t entry = pt_read(&table[pt_index(iova, *level)]);
+        uint64_t *slot = &table[pt_index(iova, *level)];
 
-        if (!pt_is_table(fmt, entry, *level))
-            return table;
-        table = pt_child(fmt, entry);
+        *entry = pt_read(slot);
+        if (!pt_is_table(fmt, *entry, *level))
+            return slot;
+        table = pt_child(fmt, *entry);
     }
 }
 

@@ -119,7 +119,7 @@ static void unmap_invalidates_before_it_frees(void **state)
     assert_true(rcu_callbacks_pending());
     rcu_barrier();
     rcu_pages_stats(&after);
-    assert_int_equal(after.freed - before.freed, 1);
+    assert_int_equal(after.freed - before.freed, 3); /* those that became empty went with it */
     domain_free(domain);
 }
 
@@ -155,9 +155,9 @@ static void unmap_harvests_after_the_invalidation(void **state)
 
     (void)state;
     assert_int_equal(map(domain, BASE, 2 * MIB - PAGE_SIZE), 0);
-    table = phys_to_virt(domain->pt.root[0] & ~0xfffull);
-    table = phys_to_virt(table[BASE / GIB] & ~0xfffull);
-    walked_table = page_of(phys_to_virt(table[0] & ~0xfffull));
+    table = phys_to_virt(domain->pt.root[0] & 0xffffffffff000ull);
+    table = phys_to_virt(table[BASE / GIB] & 0xffffffffff000ull);
+    walked_table = page_of(phys_to_virt(table[0] & 0xffffffffff000ull));
     hardware.during = write_through_cached_table;
     assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, &bitmap), 0);
     assert_int_equal(words[0], 1u << 3);
@@ -179,19 +179,15 @@ static void a_failed_invalidation_keeps_the_tables_and_reports_all(void **state)
     assert_int_equal(words[7], ~0ull);
     assert_int_equal(words[8], 0);
     iommu_domain_info(domain, &info);
-    assert_int_equal(info.quarantined, 1);
+    assert_int_equal(info.quarantined, 3);
     rcu_barrier();
     rcu_pages_stats(&after);
     assert_int_equal(after.queued, before.queued);
     assert_non_null(strstr(host_log(), "not invalidated: no answer in time"));
+    assert_int_equal(iommu_domain_destroy(domain), ERR_TIMEOUT);
+    iommu_domain_info(domain, &info);
+    assert_int_equal(info.quarantined, 3);
     hardware.result = 0;
-    assert_int_equal(iommu_domain_destroy(domain), ERR_HARDWARE);
-    /* What the unit may walk must stay for ever; only this test knows that there is no unit. */
-    list_for_each_safe (node, &domain->quarantine) {
-        list_remove(node);
-        pages_free(page_address(list_entry(node, struct page, link)));
-    }
-    domain->quarantined = 0;
     domain_free(domain);
 }
 

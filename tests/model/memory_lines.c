@@ -134,11 +134,13 @@ static void choose_eviction(uint64_t line)
         count += versions[i].line == line;
     if (!count && memcmp(line_behind(line), phys_to_virt(line), CACHE_LINE) == 0)
         return;
+    /* A search tries 0 first, which is best the rarer case: the line is in the cache still. While all is calm
+     * nothing is late. */
     choice = schedule_choose(count + 2);
-    if (choice == 0)
+    if (schedule_is_calm() ? choice == 0 : choice == count + 1)
         lines_write_back(line, CACHE_LINE);
-    else if (choice > 1)
-        evict_version(line, choice - 2);
+    else if (choice && choice <= count)
+        evict_version(line, choice - 1);
 }
 
 uint64_t lines_read(uint64_t hpa)

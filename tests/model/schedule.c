@@ -352,6 +352,11 @@ void schedule_set_calm(bool on)
         agents[i].held = false;
 }
 
+bool schedule_is_calm(void)
+{
+    return calm;
+}
+
 uint64_t schedule_step(void)
 {
     return step;

@@ -69,6 +69,7 @@ bool schedule_chance(unsigned in);
 /* While calm, agents are interrupted only where they wait, and choices are 0: for what a scenario sets up and
  * tears down. A run begins calm. */
 void schedule_set_calm(bool calm);
+bool schedule_is_calm(void);
 
 /* Points passed since the run began: the model's clock for what came before what. */
 uint64_t schedule_step(void);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engine: split, which makes a table of smaller leaves out of a large one. */
+#pragma once
+
+#include "lib/error.h"
+#include "lib/pt/map.h"
+#include "lib/pt/spares.h"
+#include "lib/pt/table.h"
+#include "lib/pt/walk.h"
+
+/* The children say all that the leaf says, accessed and dirty included: which of them a device wrote is not
+ * known. */
+static ALWAYS_INLINE void pt_fill_children(const struct pt_format *fmt, uint64_t *table, uint64_t leaf,
+                                           unsigned level)
+{
+    uint64_t child = level == 1 ? leaf & ~fmt->large : leaf;
+
+    for (unsigned i = 0; i < PT_ENTRIES; i++)
+        table[i] = child + i * PT_ENTRY_SIZE(level - 1);
+}
+
+/* Puts a table in the place of the leaf that was found in slot, at level. The compare-and-swap takes just the
+ * bits that the children got: if hardware or a harvest changed them meanwhile it fails, and *leaf is what is
+ * there now. The unit may use the large translation until it is invalidated, as a whole. Inside a read
+ * section. */
+static ALWAYS_INLINE bool pt_split_leaf(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
+                                        uint64_t *leaf, uint64_t iova, unsigned level, uint64_t *table,
+                                        struct gather *gather)
+{
+    uint64_t preset = pt->flags & PT_PRESET_DIRTY ? fmt->accessed : 0;
+    uint64_t entry = fmt->table(virt_to_phys(table)) | preset;
+    uint64_t start = align_down(iova, PT_ENTRY_SIZE(level));
+
+    pt_fill_children(fmt, table, *leaf, level);
+    pt_table_begin(table, PT_ENTRIES);
+    pt_flush(pt, table, PT_ENTRIES);
+    if (!atomic_compare_exchange(slot, leaf, entry))
+        return false;
+    pt_settle(pt, slot, entry);
+    atomic_fetch_add(&pt->tables, 1u);
+    gather_add_range(gather, start, start + PT_ENTRY_SIZE(level) - 1);
+    return true;
+}
+
+/* The level down to which the leaf at iova has to be split so that leaves begin at iova: its own if it begins
+ * there. */
+static ALWAYS_INLINE unsigned pt_cut_level(uint64_t iova, unsigned level)
+{
+    while (level && !is_aligned(iova, PT_ENTRY_SIZE(level)))
+        level--;
+    return level;
+}
+
+/* How many tables that takes. */
+static ALWAYS_INLINE unsigned pt_cut_tables(const struct pt_format *fmt, const struct pt *pt, uint64_t iova)
+{
+    unsigned level, tables = 0;
+    uint64_t entry;
+
+    if (iova >> pt->address_lg2)
+        return 0; /* the end of all that can be mapped */
+    rcu_read_lock();
+    (void)pt_descend(fmt, pt, iova, &level, &entry);
+    if (pt_is_leaf(fmt, entry, level))
+        tables = level - pt_cut_level(iova, level);
+    rcu_read_unlock();
+    return tables;
+}
+
+/* Splits what reaches across iova, level by level. Another caller may own the other side and do the same: one
+ * of them wins, and the other finds a table. */
+static ALWAYS_INLINE void pt_cut(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
+                                 struct pt_spares *spares, struct gather *gather)
+{
+    unsigned level;
+    uint64_t *slot, entry;
+
+    rcu_read_lock();
+    for (;;) {
+        if (iova >> pt->address_lg2)
+            break;
+        slot = pt_descend(fmt, pt, iova, &level, &entry);
+        if (!pt_is_leaf(fmt, entry, level) || pt_cut_level(iova, level) == level)
+            break;
+        if (pt_split_leaf(fmt, pt, slot, &entry, iova, level, spares->tables[spares->count - 1], gather))
+            spares->count--;
+    }
+    rcu_read_unlock();
+}
+
+/* Splits the leaf at *iova, if it is above to_level, by one level; else goes on to what may be. ERR_NOMEM
+ * when a spare table is needed first. Inside a read section. */
+static ALWAYS_INLINE int pt_split_step(const struct pt_format *fmt, struct pt *pt, uint64_t *iova,
+                                       unsigned to_level, struct pt_spares *spares, struct gather *gather)
+{
+    unsigned level;
+    uint64_t entry;
+    uint64_t *slot = pt_descend(fmt, pt, *iova, &level, &entry);
+
+    if (level <= to_level)
+        *iova = pt_entry_end(*iova, level + 1); /* nor is anything else in this table */
+    else if (!pt_is_leaf(fmt, entry, level))
+        *iova = pt_entry_end(*iova, level);
+    else if (!spares->count)
+        return ERR_NOMEM;
+    else if (pt_split_leaf(fmt, pt, slot, &entry, *iova, level, spares->tables[0], gather))
+        spares->count = 0;
+    return 0;
+}
+
+static ALWAYS_INLINE int pt_split(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
+                                  unsigned level, struct gather *gather)
+{
+    struct pt_spares spares = {.count = 0};
+    int error = 0;
+
+    while (!error && iova <= last) {
+        rcu_read_lock();
+        error = pt_split_step(fmt, pt, &iova, level, &spares, gather);
+        rcu_read_unlock();
+        if (error == ERR_NOMEM)
+            error = pt_spares_fill(&spares, 1);
+        rcu_quiescent();
+    }
+    pt_spares_free(&spares);
+    return error;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console commands of iommu/ and of RCU, on fake units: what people are shown. The commands register
+ * themselves and nothing calls them by name, so they are part of this program as text. */
+#include "iommu/commands.c"
+#include "iommu/domain.h"
+#include "iommu/dump.c"
+#include "iommu/fault_ring.h"
+#include "lib/page_alloc.h"
+#include "lib/rcu_command.c"
+#include "tests/host/fake_vtd.h"
+#include "tests/host/host.h"
+#include "tests/host/unit.h"
+#include <string.h>
+#include <unistd.h>
+
+#define IOVA 0x40000000ull
+
+static struct fake_vtd fakes[2];
+static uint64_t dma; /* 2 MiB */
+static char shown[1 << 16];
+
+static const struct pci_address nvme = {0, 0, FAKE_DEVFN_NVME};
+
+static int start(void **state)
+{
+    uint8_t table[256];
+
+    (void)state;
+    fake_vtd_install(fakes, 2);
+    return iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "));
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    iommu_shutdown();
+    rcu_barrier();
+    return fakes[0].broken_rules + fakes[1].broken_rules != 0;
+}
+
+/* Runs a line with the standard output going into `shown`. */
+static int show(const char *line)
+{
+    FILE *file = tmpfile();
+    int saved = dup(STDOUT_FILENO), error;
+    size_t bytes;
+
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    error = shell_run(line);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    rewind(file);
+    bytes = fread(shown, 1, sizeof shown - 1, file);
+    shown[bytes] = 0;
+    fclose(file);
+    return error;
+}
+
+static void assert_shows(const char *line, const char *text)
+{
+    assert_int_equal(show(line), 0);
+    if (!strstr(shown, text))
+        fail_msg("%s shows no \"%s\" but:\n%s", line, text, shown);
+}
+
+static unsigned lines_with(const char *text)
+{
+    unsigned count = 0;
+
+    for (const char *at = shown; (at = strstr(at, text)); at += strlen(text))
+        count++;
+    return count;
+}
+
+static struct iommu_domain *create(const char *name)
+{
+    int error;
+    struct iommu_domain *domain = iommu_domain_create(name, &error);
+
+    assert_int_equal(error, 0);
+    return domain;
+}
+
+static void units_are_shown_with_what_they_can_do(void **state)
+{
+    (void)state;
+    assert_shows("iommu", "vtd0  0xfed90000  version 1.0  segment 0000  on\n");
+    assert_shows("iommu", "vtd1  0xfeda0000  version 1.0  segment 0000  on  all other devices");
+    assert_shows("iommu", "tables flushed to memory, page walks flushed to memory; 0 queue errors");
+    assert_shows("iommu", "DMAR of \"BOCHS \" \"LULLTEST\": 48-bit host addresses, 0 RMRRs");
+    assert_shows("iommu", "; errata: accessed-is-dirty, dirty-without-coherence");
+}
+
+static void without_a_unit_the_console_says_so(void **state)
+{
+    (void)state;
+    assert_int_equal(iommu_init("", 0), ERR_MALFORMED);
+    assert_shows("iommu", "no unit\n");
+}
+
+static void commands_refuse_words_that_they_do_not_know(void **state)
+{
+    static const char *const lines[] = {"iommu x", "domains x", "faults x", "dump", "dump a b"};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
+        assert_int_equal(show(lines[i]), ERR_INVALID);
+    assert_int_equal(show("dump nobody"), ERR_NOT_FOUND);
+}
+
+static void domains_are_shown_with_their_devices(void **state)
+{
+    struct iommu_domain *guest = create("guest"), *spare = create("spare");
+
+    (void)state;
+    assert_int_equal(iommu_attach(guest, nvme), 0);
+    assert_shows("domains", "    0000:00:03.0\n");
+    assert_int_equal(lines_with("x86_64"), 2);
+    assert_non_null(strstr(shown, "yes\n"));
+    assert_true(strstr(shown, "guest") < strstr(shown, "0000:00:03.0"));
+    assert_true(strstr(shown, "spare") > strstr(shown, "0000:00:03.0"));
+    assert_int_equal(iommu_detach(guest, nvme), 0);
+    assert_int_equal(iommu_domain_destroy(guest), 0);
+    assert_int_equal(iommu_domain_destroy(spare), 0);
+}
+
+static void lists_that_are_too_long_say_how_much_is_left_out(void **state)
+{
+    struct iommu_domain *domains[LISTED_MAX + 2];
+    char name[8];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(domains); i++) {
+        snprintf(name, sizeof name, "d%u", i);
+        domains[i] = create(name);
+    }
+    for (uint8_t i = 0; i < LISTED_MAX + 3; i++)
+        assert_int_equal(iommu_attach(domains[0], (struct pci_address){0, 7, i}), 0);
+    assert_shows("domains", "and 2 more\n");
+    assert_non_null(strstr(shown, "    and 3 more\n"));
+    assert_int_equal(lines_with("x86_64"), LISTED_MAX);
+    for (uint8_t i = 0; i < LISTED_MAX + 3; i++)
+        assert_int_equal(iommu_detach(domains[0], (struct pci_address){0, 7, i}), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(domains); i++)
+        assert_int_equal(iommu_domain_destroy(domains[i]), 0);
+}
+
+static void faults_are_read_out_of_the_units_and_shown(void **state)
+{
+    uint64_t before = iommu_fault_count();
+    char count[32];
+
+    (void)state;
+    fake_vtd_fault(&fakes[0], 0, 0x1234000, (uint64_t)pci_source_id(nvme) | 0x79ull << 32);
+    /* PASID 5; a read. */
+    fake_vtd_fault(&fakes[1], 0, 0x5678000, 0x0500ull | 0x79ull << 32 | 1ull << 62 | 1ull << 31 | 5ull << 40);
+    assert_int_equal(iommu_fault_count(), before + 2);
+    snprintf(count, sizeof count, "%u faults since start", (unsigned)before + 2);
+    assert_shows("faults", count);
+    assert_int_equal(lines_with("0000:00:03.0  write"), 1);
+    assert_int_equal(lines_with("0000:05:00.0  read"), 1);
+    assert_int_equal(lines_with("(PASID 5)"), 1);
+}
+
+static void a_dump_joins_neighbours_that_are_alike(void **state)
+{
+    struct iommu_domain *domain = create("a");
+
+    (void)state;
+    assert_shows("dump a", "leaf  rights");
+    assert_int_equal(lines_with("0x"), 0);
+    assert_int_equal(iommu_map(domain, IOVA, IOVA + 3 * PAGE_SIZE - 1, dma, PT_READ | PT_WRITE), 0);
+    assert_int_equal(iommu_map(domain, IOVA + 3 * PAGE_SIZE, IOVA + 4 * PAGE_SIZE - 1, dma, PT_READ), 0);
+    assert_int_equal(iommu_map(domain, IOVA + 4 * MIB, IOVA + 6 * MIB - 1, dma, PT_READ), 0);
+    assert_shows("dump a", "0x000040000000");
+    assert_int_equal(lines_with("\n"), 4); /* its head, and three runs */
+    assert_non_null(strstr(shown, "0x3000  4K  rw--"));
+    assert_non_null(strstr(shown, "0x1000  4K  r---"));
+    assert_non_null(strstr(shown, "0x200000  2M  r---"));
+    assert_int_equal(iommu_domain_destroy(domain), 0);
+}
+
+/* More runs, and more leaves in one run, than one read section takes. */
+static void a_long_dump_goes_on_where_it_was_cut_short(void **state)
+{
+    struct iommu_domain *domain = create("a");
+
+    (void)state;
+    for (unsigned i = 0; i < 3 * RUNS_MAX; i++)
+        assert_int_equal(
+            iommu_map(domain, IOVA + 2 * i * PAGE_SIZE, IOVA + (2 * i + 1) * PAGE_SIZE - 1, dma, PT_READ), 0);
+    assert_int_equal(show("dump a"), 0);
+    assert_int_equal(lines_with("\n"), 1 + 3 * RUNS_MAX);
+    assert_int_equal(iommu_unmap(domain, IOVA, IOVA + 2 * MIB - 1, NULL), 0);
+    for (uint64_t i = 0; i <= LEAVES_MAX; i++)
+        assert_int_equal(iommu_map(domain, IOVA + i * PAGE_SIZE, IOVA + (i + 1) * PAGE_SIZE - 1,
+                                   dma + i * PAGE_SIZE, PT_READ),
+                         0);
+    assert_shows("dump a", "0x1001000  4K  r---");
+    assert_int_equal(lines_with("\n"), 2);
+    assert_int_equal(iommu_domain_destroy(domain), 0);
+}
+
+static void rcu_shows_what_was_freed(void **state)
+{
+    struct iommu_domain *domain = create("a");
+    struct rcu_pages_stats pages;
+    char text[64];
+
+    (void)state;
+    assert_int_equal(iommu_map(domain, IOVA, IOVA + PAGE_SIZE - 1, dma, PT_READ), 0);
+    assert_int_equal(iommu_unmap(domain, IOVA, IOVA + PAGE_SIZE - 1, NULL), 0);
+    rcu_pages_stats(&pages);
+    snprintf(text, sizeof text, "freed, %u waiting", (unsigned)(pages.queued - pages.freed));
+    assert_shows("rcu", text);
+    rcu_barrier();
+    assert_shows("rcu", "freed, 0 waiting");
+    assert_int_equal(iommu_domain_destroy(domain), 0);
+}
+
+static void every_error_has_words_of_its_own(void **state)
+{
+    (void)state;
+    for (int i = 0; strcmp(error_text(i), "unknown error") != 0; i--)
+        for (int j = 0; j > i; j--)
+            assert_string_not_equal(error_text(i), error_text(j));
+    assert_string_equal(error_text(0), "ok");
+    assert_string_equal(error_text(ERR_MALFORMED), "malformed");
+    assert_string_equal(error_text(1), "unknown error");
+}
+
+int main(void)
+{
+#define RUNNING(test) cmocka_unit_test_setup_teardown(test, start, stop)
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_unit_the_console_says_so),
+        RUNNING(units_are_shown_with_what_they_can_do),
+        RUNNING(commands_refuse_words_that_they_do_not_know),
+        RUNNING(domains_are_shown_with_their_devices),
+        RUNNING(lists_that_are_too_long_say_how_much_is_left_out),
+        RUNNING(faults_are_read_out_of_the_units_and_shown),
+        RUNNING(a_dump_joins_neighbours_that_are_alike),
+        RUNNING(a_long_dump_goes_on_where_it_was_cut_short),
+        RUNNING(rcu_shows_what_was_freed),
+        cmocka_unit_test(every_error_has_words_of_its_own),
+    };
+
+    host_memory_init(128 * MIB);
+    rcu_cpu_online();
+    /* One page more than a dump takes at a time. */
+    dma = virt_to_phys(pages_alloc(13, PAGE_DMA));
+    return cmocka_run_group_tests_name("commands", tests, NULL, NULL);
+}
