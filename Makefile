@@ -34,7 +34,8 @@ KERNEL_SOURCES := $(call sources,arch iommu lib tests/target)
 LOADER_SOURCES := $(filter-out boot/image.S,$(wildcard boot/*.c boot/*.S)) lib/config.c
 HOST_LIBRARY   := $(wildcard lib/*.c lib/pt/*.c iommu/*.c iommu/vtd/*.c)
 HOST_TESTS     := $(wildcard tests/host/test_*.c)
-HOST_SUPPORT   := $(filter-out $(HOST_TESTS),$(wildcard tests/host/*.c))
+MUTANTS        := tests/mutants/mutant.c
+HOST_SUPPORT   := $(filter-out $(HOST_TESTS),$(wildcard tests/host/*.c)) $(MUTANTS)
 
 TORTURE_SOURCES := $(wildcard tests/torture/*.c) tests/host/platform.c lib/page_alloc.c lib/log.c \
                    $(filter-out lib/rcu_command.c,$(wildcard lib/rcu*.c))
@@ -44,7 +45,7 @@ TORTURES        := $(patsubst %,$(BUILD)/torture/%/rcu-torture,$(TORTURE_BUILDS)
 
 # The model: what plays software is built so that each of its accesses is a step of the schedule (points.c).
 MODEL_SOFTWARE := $(wildcard $(foreach part,bare wrong scenario,tests/model/$(part)_*.c))
-MODEL_SOURCES  := $(filter-out $(MODEL_SOFTWARE),$(wildcard tests/model/*.c tests/model/*.S))
+MODEL_SOURCES  := $(filter-out $(MODEL_SOFTWARE),$(wildcard tests/model/*.c tests/model/*.S)) $(MUTANTS)
 
 FUZZ_TARGETS  := dmar domains operations schedules
 FUZZ_SUPPORT  := $(filter-out $(patsubst %,tests/fuzz/%.c,$(FUZZ_TARGETS) schedules_model), \
@@ -90,7 +91,10 @@ LOADER_LDFLAGS := -nostdlib -shared -Bsymbolic -znocombreloc -z noexecstack -L$(
 # COVERAGE=1 counts lines, for `make coverage`. It asks which were run at all, so counts lost among threads
 # are no matter; and what is counted seems uninitialized to gcc where it is not.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
-HOST_FLAGS := $(COMMON_FLAGS) -O1 -fno-omit-frame-pointer -pthread \
+# Tests choose which guard of what they test is left out.
+MUTANT_FLAGS := -DLULL_MUTANT=lull_mutant
+HOST_FLAGS := $(filter-out -DLULL_MUTANT=%,$(COMMON_FLAGS)) $(MUTANT_FLAGS) -O1 \
+              -fno-omit-frame-pointer -pthread \
               $(if $(COVERAGE),--coverage -fprofile-update=single -Wno-maybe-uninitialized,$(SANITIZE))
 
 # libFuzzer comes with clang.
@@ -109,8 +113,8 @@ torture_flags_tsan := -fsanitize=thread -DLULL_DEBUG $(if $(findstring clang,$(H
 $(foreach mutant,$(TORTURE_MUTANTS),$(eval torture_flags_$(mutant) := -DLULL_MUTANT=MUTANT_$(mutant)))
 
 MODEL_FLAGS := $(filter-out -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2 -fno-pie
-MODEL_SOFTWARE_FLAGS := $(MODEL_FLAGS) -fsanitize=thread $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan) \
-                        -DLULL_MUTANT=lull_mutant -include tests/model/mutant.h
+MODEL_SOFTWARE_FLAGS := $(MODEL_FLAGS) $(MUTANT_FLAGS) -fsanitize=thread \
+                        $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
 comma := ,
 MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc realloc free,-Wl$(comma)--wrap=$(f))
 
@@ -127,7 +131,7 @@ help:
 	@echo 'make soak        the driver on the VT-d in software, with ever new seeds, for SECONDS=n (30)'
 	@echo 'make fuzz        fuzzers of all kinds, for SECONDS=n in all (30); docs/testing.md'
 	@echo 'make coverage    lines of iommu/ and lib/ that the host tests run'
-	@echo 'make test-mutants  the driver with one guard left out, which a scenario of the model must notice'
+	@echo 'make test-mutants  the driver with one guard left out, which a test must notice'
 	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
 	@echo 'make bench       measure against others, PART=rcu: RCU and liburcu; also $(BUILD)/bench.json'
 	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
@@ -155,8 +159,8 @@ test-spin: deps
 	@tests/spin/run
 
 test-mutants: deps
-	@$(MAKE) model
-	@tests/model/mutants
+	@$(MAKE) host model
+	@tests/mutants/run
 
 check: deps
 	@$(MAKE) all

@@ -129,7 +129,7 @@ static int settle(struct iommu_domain *domain, struct gather *gather, struct dir
         return error;
     }
     gather_set_invalidated(gather);
-    if (dirty)
+    if (dirty && !mutant(DETACHED_FORGOTTEN))
         domain->pt_ops->harvest_detached(&domain->pt, gather, dirty);
     gather_set_harvested(gather);
     atomic_fetch_add(&domain->tables_freed, gather_free(gather, frees_by_rcu(domain)));

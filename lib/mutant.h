@@ -5,24 +5,37 @@
  * Build one with: make MUTANT=NAME BUILD=build/mutant-NAME demo-image */
 #pragma once
 
-/* Their names, and what each leaves out. */
+/* Their names, and what each leaves out. docs/testing.md says who notices. */
 #define LULL_MUTANTS(X)                                                                                      \
     X(NO_UNMAP_INVALIDATION, "unmap does not invalidate the units")                                          \
-    X(NO_HARVEST_INVALIDATION, "a harvest clears dirty bits and does not invalidate")                        \
-    X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \
-    X(NO_FENCE_AFTER_IDLE, "a CPU that comes back from idle reads before it is seen to be back")             \
+    X(LEAVES_ONLY, "an invalidation leaves cached table entries, though a table went")                       \
+    X(MASK_TOO_SMALL, "an invalidation is of half the pages that it says")                                   \
+    X(NO_WAIT, "an invalidation is submitted and not waited for")                                            \
     X(FREE_BEFORE_GRACE_PERIOD, "rcu_free_pages() frees at once")                                            \
     X(CALLBACK_BEFORE_GRACE_PERIOD, "callbacks run at the next quiescent state of their own CPU")            \
-    X(LEAVES_ONLY, "an invalidation leaves cached table entries, though a table went")                       \
+    X(NO_FENCE_AFTER_IDLE, "a CPU that comes back from idle reads before it is seen to be back")             \
     X(FROZEN_SKIPPED, "a mapper installs in a table that is frozen")                                         \
+    X(THAWED_AT_ONCE, "the place of a table that became empty is free before the invalidation")              \
+    X(NO_TABLE_FLUSH, "a new table is linked before it is in memory")                                        \
     X(NO_SETTLE, "a mapper that finds a table linked leaves it to the one who linked it to flush the entry") \
-    X(NO_MARK_DIRTY, "a harvest whose invalidation failed leaves what it cleared clean")
+    X(PLAIN_CLEAR, "a harvest clears dirty by a plain store")                                                \
+    X(NO_HARVEST_INVALIDATION, "a harvest clears dirty bits and does not invalidate")                        \
+    X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \
+    X(NO_MARK_DIRTY, "a harvest whose invalidation failed leaves what it cleared clean")                     \
+    X(UNMAP_FORGETS_DIRTY, "an unmap does not report the dirty bits of the leaves that it takes out")        \
+    X(DETACHED_FORGOTTEN, "an unmap does not report the dirty bits of the tables that it detaches")          \
+    X(SPLIT_FORGETS_DIRTY, "the parts of a dirty leaf are clean")                                            \
+    X(NO_PWSNP, "a PASID entry says that walks of its tables do not snoop, though they could")               \
+    X(STATUS_DIES_WITH_WAITER, "the memory of a wait's status goes when its waiter gives up")                \
+    X(ITE_FORGETS_REST, "after an ITE a batch of which a part was dropped counts as carried out")            \
+    X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one")
 
 #define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
 
 enum { MUTANT_NONE, LULL_MUTANTS(LULL_MUTANT_NUMBER) };
 
 #ifdef LULL_MUTANT
+extern int lull_mutant; /* where tests on the host choose it when they run (tests/mutants) */
 #define mutant(name) (LULL_MUTANT == MUTANT_##name)
 #else
 #define mutant(name) 0

@@ -9,6 +9,7 @@
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
 
 #define LEVELS 4
 
@@ -116,7 +117,7 @@ static int invalidate_device(struct vtd_unit *unit, struct pci_address device, u
 
     if (!error && unit->cap.caching_mode)
         error = vtd_queue_run(&unit->queue, &absent, 1);
-    if (error)
+    if (error || mutant(DID_NOT_INVALIDATED))
         return error;
     vtd_flush_plan_all(&rest, did);
     return vtd_queue_run(&unit->queue, rest.descriptors, rest.count);

@@ -33,7 +33,8 @@ static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits
             return false;
         /* Only where no table went may table entries stay cached (IH). */
         flush->descriptors[flush->count++] = vtd_descriptor_pasid_iotlb(
-            did, VTD_RID_PASID, page << PAGE_LG2, mask, !gather_has_tables(gather) || mutant(LEAVES_ONLY));
+            did, VTD_RID_PASID, page << PAGE_LG2, mask - (mask && mutant(MASK_TOO_SMALL)),
+            !gather_has_tables(gather) || mutant(LEAVES_ONLY));
         page += 1ull << mask;
         left -= 1ull << mask;
     }
@@ -86,7 +87,7 @@ int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flu
         else if (!error)
             error = result;
     }
-    for (uint64_t rest = submitted; rest; rest &= rest - 1) {
+    for (uint64_t rest = mutant(NO_WAIT) ? 0 : submitted; rest; rest &= rest - 1) {
         unsigned i = (unsigned)__builtin_ctzll(rest);
         int result = vtd_queue_wait(&vtd_unit(i)->queue, flush->descriptors, flush->count, tickets[i]);
 

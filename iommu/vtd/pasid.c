@@ -4,6 +4,7 @@
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
 
@@ -62,7 +63,7 @@ void vtd_pasid_set_first_stage(const struct vtd_unit *unit, uint64_t *directory,
      * for, PWSNP the walk. */
     if (unit->cap.snoop_control)
         word1 |= WORD1_PGSNP;
-    if (unit->cap.coherent_walks)
+    if (unit->cap.coherent_walks && !mutant(NO_PWSNP))
         word1 |= WORD1_PWSNP;
     entry->word[2] =
         virt_to_phys(tree->root) | (tree->top_level == 4 ? WORD2_FSPM_5_LEVELS : WORD2_FSPM_4_LEVELS);

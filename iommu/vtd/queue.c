@@ -6,6 +6,7 @@
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
 
@@ -175,6 +176,8 @@ static void abandon(struct vtd_queue *queue, struct vtd_ticket ticket)
     /* What was dropped since the last look is never written, and would hold up the queue for ever. */
     slot->state = slot->state == VTD_SLOT_LOST ? VTD_SLOT_COLLECTED : VTD_SLOT_ABANDONED;
     spin_unlock(&queue->lock);
+    if (mutant(STATUS_DIES_WITH_WAITER))
+        pages_free(queue->status);
     log_error("vtd%u: an invalidation did not complete: head %#lx, tail %#lx, fault status %#x", queue->unit,
               (unsigned long)vtd_read64(queue->registers, VTD_IQH),
               (unsigned long)vtd_read64(queue->registers, VTD_IQT), vtd_read32(queue->registers, VTD_FSTS));

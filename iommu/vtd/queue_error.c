@@ -3,6 +3,7 @@
  * does not answer (ITE), an answer that nobody waits for (ICE). */
 #include "iommu/vtd/queue_error.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
 
 #define ERRORS (VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE)
 
@@ -68,7 +69,7 @@ static void mark_lost(struct vtd_queue *queue)
         if (!inside)
             mark_fetched(queue, slot);
     }
-    if (!inside || slot == queue->tail)
+    if (!inside || slot == queue->tail || mutant(ITE_FORGETS_REST))
         return;
     while (queue->slots[slot].state == VTD_SLOT_PLAIN)
         slot = vtd_queue_next(slot);

@@ -2,6 +2,7 @@
 /* The gather: its states follow the free order, and going through them in any other order ends the run. */
 #include "lib/pt/gather.h"
 #include "lib/atomic.h"
+#include "lib/mutant.h"
 #include "lib/page_alloc.h"
 #include "lib/platform.h"
 #include "lib/pt/table.h"
@@ -50,9 +51,23 @@ void gather_add_table(struct gather *gather, void *table, uint64_t iova, unsigne
     gather->table_count++;
 }
 
+/* A frozen entry counts as one in use, so the table that it lies in is still there. */
+static void thaw(struct gather *gather)
+{
+    while (gather->frozen_count) {
+        uint64_t *entry = gather->frozen[--gather->frozen_count];
+
+        atomic_write_release(entry, 0ull);
+        if (pt_table_release(entry, 1))
+            gather->prune_again = true;
+    }
+}
+
 void gather_add_frozen(struct gather *gather, uint64_t *entry)
 {
     gather->frozen[gather->frozen_count++] = entry;
+    if (mutant(THAWED_AT_ONCE))
+        thaw(gather);
 }
 
 static bool lies_in(const uint64_t *entry, const uint64_t *table)
@@ -73,18 +88,6 @@ bool gather_freeze_table(struct gather *gather, const uint64_t *table)
             gather->frozen[kept++] = gather->frozen[i];
     gather->frozen_count = kept;
     return true;
-}
-
-/* A frozen entry counts as one in use, so the table that it lies in is still there. */
-static void thaw(struct gather *gather)
-{
-    while (gather->frozen_count) {
-        uint64_t *entry = gather->frozen[--gather->frozen_count];
-
-        atomic_write_release(entry, 0ull);
-        if (pt_table_release(entry, 1))
-            gather->prune_again = true;
-    }
 }
 
 bool gather_empty(const struct gather *gather)

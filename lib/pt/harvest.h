@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The engine: harvest. It changes entries by compare-and-swap only, never by a plain store, which could bring
- * back a leaf that was unmapped meanwhile. */
+/* The engine: harvest. */
 #pragma once
 
 #include "lib/mutant.h"
@@ -52,6 +51,16 @@ static ALWAYS_INLINE void pt_harvest_mark(struct pt_harvest *harvest, uint64_t i
     harvest->word |= 1ull << bit % 64;
 }
 
+/* A plain store could bring back a leaf that was unmapped meanwhile. */
+static ALWAYS_INLINE bool pt_replace(uint64_t *slot, uint64_t *entry, uint64_t cleared)
+{
+    if (mutant(PLAIN_CLEAR)) {
+        atomic_write(slot, cleared);
+        return true;
+    }
+    return atomic_compare_exchange(slot, entry, cleared);
+}
+
 /* Reads and clears one leaf. What is reported is what the compare-and-swap took: when it loses to an unmap,
  * the dirty bit is the unmap's to report. False if there is a table: a split handed the bit on to what is
  * below. */
@@ -67,7 +76,7 @@ static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, const str
     do {
         if (!pt_is_leaf(fmt, entry, level) || !(entry & harvest->mask))
             return !pt_is_table(fmt, entry, level);
-    } while (clear && !atomic_compare_exchange(slot, &entry, entry & ~harvest->mask));
+    } while (clear && !pt_replace(slot, &entry, entry & ~harvest->mask));
     if (clear) {
         pt_flush(pt, slot, 1);
         gather_add_range(harvest->gather, iova, last);

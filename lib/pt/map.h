@@ -118,7 +118,8 @@ static ALWAYS_INLINE uint64_t pt_make_path(const struct pt_format *fmt, const st
             (*tables)[pt_index(mapping->iova, at)] = entry | PT_SOFT_FLUSHED;
             pt_table_begin(*tables, 1);
         }
-        pt_flush(pt, *tables, PT_ENTRIES);
+        if (!mutant(NO_TABLE_FLUSH))
+            pt_flush(pt, *tables, PT_ENTRIES);
         entry = fmt->table(virt_to_phys(*tables)) | preset;
     }
     return entry;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/error.h"
+#include "lib/mutant.h"
 #include "lib/pt/map.h"
 #include "lib/pt/spares.h"
 #include "lib/pt/table.h"
@@ -14,6 +15,9 @@ static ALWAYS_INLINE void pt_fill_children(const struct pt_format *fmt, uint64_t
                                            unsigned level)
 {
     uint64_t child = level == 1 ? leaf & ~fmt->large : leaf;
+
+    if (mutant(SPLIT_FORGETS_DIRTY))
+        child &= ~fmt->dirty;
 
     for (unsigned i = 0; i < PT_ENTRIES; i++)
         table[i] = child + i * PT_ENTRY_SIZE(level - 1);

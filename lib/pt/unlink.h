@@ -3,6 +3,7 @@
  * owed. */
 #pragma once
 
+#include "lib/mutant.h"
 #include "lib/pt/split.h"
 #include "lib/pt/table.h"
 #include "lib/pt/walk.h"
@@ -80,7 +81,7 @@ static ALWAYS_INLINE void pt_take(const struct pt_format *fmt, struct pt *pt, ui
 
     if (!pt_is_leaf(fmt, entry, level))
         atomic_fetch_sub(&pt->tables, pt_detach(fmt, pt_child(fmt, entry), iova, level - 1, gather));
-    else if (dirty && entry & pt_dirty_mask(fmt, pt))
+    else if (dirty && entry & pt_dirty_mask(fmt, pt) && !mutant(UNMAP_FORGETS_DIRTY))
         dirty_bitmap_mark(dirty, iova, last);
     gather_add_range(gather, iova, last);
 }

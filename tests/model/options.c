@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line. */
 #include "tests/model/options.h"
-#include "tests/model/mutant.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,6 @@ enum {
     OPTION_SEEDS,
     OPTION_FROM,
     OPTION_SECONDS,
-    OPTION_MUTANT,
     OPTION_DEVIATIONS,
     OPTION_WHOLE,
     OPTION_BYTES
@@ -32,7 +30,6 @@ static const struct option known[] = {
     {"deviations", required_argument, NULL, OPTION_DEVIATIONS},
     {"bytes", required_argument, NULL, OPTION_BYTES},
     {"whole", no_argument, NULL, OPTION_WHOLE},
-    {"mutant", required_argument, NULL, OPTION_MUTANT},
     {0},
 };
 
@@ -51,8 +48,8 @@ static void usage(FILE *file)
           "  --bytes FILE       each scenario once, with the choices that its bytes make, as a fuzzer has "
           "them\n"
           "  --seconds N        a soak: ever new seeds of the random ones, for so long\n"
-          "  --mutant NAME      breaks one guard of the driver (lib/mutant.h)\n"
-          "  --verbose          a longer history with each report\n",
+          "  --verbose          a longer history with each report\n"
+          "LULL_MUTANT=NAME in the environment leaves one guard of the driver out (lib/mutant.h).\n",
           file);
 }
 
@@ -108,9 +105,6 @@ static void take(struct options *options, int option, const char *argument)
         break;
     case OPTION_WHOLE:
         options->whole = true;
-        break;
-    case OPTION_MUTANT:
-        mutant_choose(argument);
         break;
     default:
         usage(stderr);
