@@ -121,7 +121,7 @@ MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc reallo
 # --- targets for people ----------------------------------------------------------------------------
 
 .PHONY: help deps all run test test-spin test-mutants check torture torture-builds fuzz fuzz-builds coverage \
-        bench image demo-image host model soak clean FORCE
+        bench bench-builds image demo-image host model soak clean FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
@@ -133,7 +133,7 @@ help:
 	@echo 'make coverage    lines of iommu/ and lib/ that the host tests run'
 	@echo 'make test-mutants  the driver with one guard left out, which a test must notice'
 	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
-	@echo 'make bench       measure against others, PART=rcu: RCU and liburcu; also $(BUILD)/bench.json'
+	@echo 'make bench       PART=rcu: RCU against liburcu; PART=pt: page tables against Linux (PEERS=folder)'
 	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
 	@echo 'make image       a disk image for a USB stick: $(BUILD)/lull.img'
 	@echo 'make demo-image  the same, which runs the demo on its own and powers off: $(BUILD)/demo.img'
@@ -152,7 +152,7 @@ run: deps
 	@tests/harness/run
 
 test: deps
-	@$(MAKE) all image host model torture-builds fuzz-builds
+	@$(MAKE) all image host model torture-builds fuzz-builds $(BUILD)/bench/pt-plain
 	@+tests/run
 
 test-spin: deps
@@ -167,14 +167,22 @@ check: deps
 	@+tests/check/run
 
 bench: deps
-	@$(MAKE) $(BUILD)/bench/rcu-lto $(BUILD)/bench/rcu-plain
+	@$(MAKE) bench-builds
+	@[ '$(PART)' = rcu ] || tests/bench/linux $(PEERS) $(BUILD)/bench/linux
+	@[ '$(PART)' = rcu ] || $(MAKE) $$(sed 's,.*,$(BUILD)/bench/pt-lto-& $(BUILD)/bench/pt-plain-&,' \
+	    $(BUILD)/bench/linux/variants) bench-builds
 	@tests/bench/run $(PART)
+
+bench-builds: $(foreach part,rcu pt,$(BUILD)/bench/$(part)-lto $(BUILD)/bench/$(part)-plain)
 
 all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI $(BUILD)/esp/lull/lull.cfg
 
 host: $(HOST_PROGRAMS)
 
 model: $(BUILD)/model/lull-model
+
+# What others have written to measure against, where it is there.
+PEERS ?= ../shared/peers
 
 SECONDS ?= 30
 torture: torture-builds
@@ -375,30 +383,49 @@ $(BUILD)/model/lull-model: $(MODEL_OBJECTS) $(BUILD)/model/library.a
 	@echo '  LD      $@'
 	@$(HOST_CC) $(MODEL_LDFLAGS) -o $@ $^
 
-# --- benchmarks: ours with and without link-time optimisation, the peer's loops always the same object ----
+# --- benchmarks: ours with and without link-time optimisation, the peers' always the same objects ---------
 
-BENCH_RCU := $(filter-out lib/rcu_command.c lib/rcu_pages.c,$(wildcard lib/rcu*.c)) lib/log.c \
-             $(wildcard tests/bench/*.c)
-BENCH_LTO_OBJECTS   := $(call objects,bench/lto,$(BENCH_RCU))
-BENCH_PLAIN_OBJECTS := $(call objects,bench/plain,$(BENCH_RCU))
+BENCH_SHARED := $(filter-out lib/rcu_command.c lib/rcu_pages.c,$(wildcard lib/rcu*.c)) lib/log.c \
+                tests/bench/bench.c tests/bench/platform.c
+BENCH_RCU    := $(wildcard tests/bench/rcu*.c)
+BENCH_PT     := $(wildcard lib/pt/*.c tests/bench/pt*.c) lib/page_alloc.c lib/rcu_pages.c \
+                tests/bench/plain_walker.c
+bench_objects = $(call objects,bench/$(1),$(BENCH_SHARED) $(2))
+
+BENCH_LTO_OBJECTS   := $(call bench_objects,lto,$(BENCH_RCU) $(BENCH_PT))
+BENCH_PLAIN_OBJECTS := $(call bench_objects,plain,$(BENCH_RCU) $(BENCH_PT))
 BENCH_PEER_OBJECT   := $(BUILD)/bench/peer/tests/bench/rcu_side.c.o
+BENCH_WALKER_OBJECT := $(BUILD)/bench/walker/tests/bench/pt_side.c.o
 
-# Private, so that the peer's object is the same whichever program asks for it.
-$(BENCH_LTO_OBJECTS) $(BUILD)/bench/rcu-lto: private BENCH_FLAGS += -flto
+# Private, so that a peer's object is the same whichever program asks for it.
+$(BENCH_LTO_OBJECTS): private BENCH_FLAGS += -flto
 $(BENCH_PEER_OBJECT): BENCH_FLAGS += -DBENCH_PEER
+$(BENCH_WALKER_OBJECT): BENCH_FLAGS += -DBENCH_PLAIN
 
 $(BENCH_LTO_OBJECTS): $(BUILD)/bench/lto/%.o: % $(BUILD)/flags
 $(BENCH_PLAIN_OBJECTS): $(BUILD)/bench/plain/%.o: % $(BUILD)/flags
 $(BENCH_PEER_OBJECT): $(BUILD)/bench/peer/%.o: % $(BUILD)/flags
-$(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT):
+$(BENCH_WALKER_OBJECT): $(BUILD)/bench/walker/%.o: % $(BUILD)/flags
+$(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT):
 	@mkdir -p $(@D)
 	@echo '  CC      $< (bench)'
 	@$(HOST_CC) $(BENCH_FLAGS) -c -o $@ $<
 
-$(BUILD)/bench/rcu-lto: $(BENCH_LTO_OBJECTS) $(BENCH_PEER_OBJECT)
-$(BUILD)/bench/rcu-plain: $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT)
-$(BUILD)/bench/rcu-lto $(BUILD)/bench/rcu-plain:
-	@$(HOST_CC) $(BENCH_FLAGS) -o $@ $^ -lurcu-common -lurcu-qsbr
+bench_flags_lto := -flto
+
+# Linux's objects are not position-independent, and the hypervisor is not either.
+define bench_rules
+$(BUILD)/bench/rcu-$(1): $(call bench_objects,$(1),$(BENCH_RCU)) $(BENCH_PEER_OBJECT)
+	@$(HOST_CC) $(BENCH_FLAGS) $(bench_flags_$(1)) -o $$@ $$^ -lurcu-common -lurcu-qsbr
+
+$(BUILD)/bench/pt-$(1): $(call bench_objects,$(1),$(BENCH_PT)) $(BENCH_WALKER_OBJECT)
+	@$(HOST_CC) $(BENCH_FLAGS) $(bench_flags_$(1)) -no-pie -o $$@ $$^
+
+$(BUILD)/bench/pt-$(1)-%: $(BUILD)/bench/linux/%.o $(call bench_objects,$(1),$(BENCH_PT)) \
+    $(BENCH_WALKER_OBJECT)
+	@$(HOST_CC) $(BENCH_FLAGS) $(bench_flags_$(1)) -no-pie -o $$@ $$^
+endef
+$(foreach build,lto plain,$(eval $(call bench_rules,$(build))))
 
 # One rule for each build, since each has objects of its own.
 define torture_rules
@@ -416,4 +443,4 @@ $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
     $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(MODEL_OBJECTS) $(MODEL_LIBRARY) $(FUZZ_OBJECTS) \
     $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
-    $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT))
+    $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT))

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define RUNS_MAX 1024
-
 /* Caches, branch predictors and lazily made threads are not what is measured. */
 #define WARM_UP_RUNS 1
 
@@ -56,12 +54,21 @@ static void print(const char *name, const char *what, double ours, double peer)
     printf("bench %s.%s ours=%.3f peer=%.3f unit=ns ratio=%.3f\n", name, what, ours, peer, ours / peer);
 }
 
+void bench_report(const char *name, double *ours, double *peer, unsigned runs)
+{
+    qsort(ours, runs, sizeof ours[0], compare);
+    qsort(peer, runs, sizeof peer[0], compare);
+    print(name, "min", ours[0], peer[0]);
+    print(name, "median", ours[runs / 2], peer[runs / 2]);
+    fflush(stdout);
+}
+
 void bench_compare(const struct bench_case *bench)
 {
-    double ours[RUNS_MAX], peer[RUNS_MAX];
+    double ours[BENCH_RUNS_MAX], peer[BENCH_RUNS_MAX];
     unsigned runs = bench->runs;
 
-    if (runs > RUNS_MAX)
+    if (runs > BENCH_RUNS_MAX)
         bench_fail("too many runs");
     for (unsigned i = 0; i < WARM_UP_RUNS; i++) {
         bench->ours(bench->n);
@@ -71,9 +78,5 @@ void bench_compare(const struct bench_case *bench)
         ours[i] = (double)bench->ours(bench->n) / bench->n;
         peer[i] = (double)bench->peer(bench->n) / bench->n;
     }
-    qsort(ours, runs, sizeof ours[0], compare);
-    qsort(peer, runs, sizeof peer[0], compare);
-    print(bench->name, "min", ours[0], peer[0]);
-    print(bench->name, "median", ours[runs / 2], peer[runs / 2]);
-    fflush(stdout);
+    bench_report(bench->name, ours, peer, runs);
 }

@@ -2,8 +2,9 @@
 /* Two sides, measured in turn, and the line that compares them. */
 #pragma once
 
-#include "lib/compiler.h"
-#include <stdint.h>
+#include "tests/bench/base.h"
+
+#define BENCH_RUNS_MAX 1024
 
 /* One thing to measure. Both functions do it n times and return how many nanoseconds that took. */
 struct bench_case {
@@ -20,10 +21,8 @@ struct bench_case {
  */
 void bench_compare(const struct bench_case *bench);
 
-uint64_t bench_now_ns(void);
+/* Prints the same lines for what was measured elsewhere, and sorts it. */
+void bench_report(const char *name, double *ours, double *peer, unsigned runs);
 
 /* Keeps this thread on one CPU; numbers beyond the CPUs of the machine begin again at its first. */
 void bench_pin(unsigned cpu);
-
-/* Ends the program, with status 1. */
-NORETURN void bench_fail(const char *why);
