@@ -33,14 +33,6 @@ static void gather_step(struct gather *gather, enum gather_state from, enum gath
     gather->state = to;
 }
 
-void gather_add_range(struct gather *gather, uint64_t iova, uint64_t last)
-{
-    if (iova < gather->iova)
-        gather->iova = iova;
-    if (last > gather->last)
-        gather->last = last;
-}
-
 void gather_add_table(struct gather *gather, void *table, uint64_t iova, unsigned level)
 {
     struct page *page = page_of(table);
@@ -58,7 +50,7 @@ static void thaw(struct gather *gather)
         uint64_t *entry = gather->frozen[--gather->frozen_count];
 
         atomic_write_release(entry, 0ull);
-        if (pt_table_release(entry, 1))
+        if (!pt_table_release(entry, 1))
             gather->prune_again = true;
     }
 }

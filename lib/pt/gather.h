@@ -34,7 +34,13 @@ struct gather {
 void gather_init(struct gather *gather);
 
 /* The translations of [iova, last] changed. */
-void gather_add_range(struct gather *gather, uint64_t iova, uint64_t last);
+static inline void gather_add_range(struct gather *gather, uint64_t iova, uint64_t last)
+{
+    if (iova < gather->iova)
+        gather->iova = iova;
+    if (last > gather->last)
+        gather->last = last;
+}
 
 /* table (its address) was unlinked by one atomic store and translates from iova on, at level. */
 void gather_add_table(struct gather *gather, void *table, uint64_t iova, unsigned level);

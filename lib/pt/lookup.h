@@ -10,8 +10,8 @@ static ALWAYS_INLINE struct pt_leaf pt_decode(const struct pt_format *fmt, const
     return (struct pt_leaf){
         .iova = align_down(iova, PT_ENTRY_SIZE(level)),
         .hpa = entry & fmt->address,
-        .level = (uint8_t)level,
-        .prot = (uint8_t)fmt->decode(entry),
+        .level = level,
+        .prot = fmt->decode(entry),
         .accessed = entry & fmt->accessed,
         .dirty = entry & pt_dirty_mask(fmt, pt),
     };

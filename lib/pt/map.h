@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The engine: map. A mapper is an RCU reader: it allocates outside of the read section, and installs by
- * compare-and-swap from empty, since mappers of disjoint ranges share the upper tables. */
+/* The engine: map. A mapper is an RCU reader: it allocates outside of the read section, and links tables by
+ * compare-and-swap from empty, since mappers of disjoint ranges share the upper ones. */
 #pragma once
 
 #include "lib/error.h"
@@ -63,41 +63,26 @@ static ALWAYS_INLINE void pt_fill_private(const struct pt_format *fmt, const str
         table[first + i] = leaf + ((uint64_t)i << PT_ENTRY_LG2(level));
 }
 
-/* Fills leaves into a table that is linked. ERR_BUSY if it is frozen. */
-static ALWAYS_INLINE int pt_fill_linked(const struct pt_format *fmt, const struct pt *pt, uint64_t *table,
+/* Fills leaves into a table that is linked. Plain whole stores: the range is the caller's alone, so nobody
+ * else puts anything where it is empty (a frozen entry is not, until it is thawed), and hardware writes only
+ * to what is present. ERR_BUSY if the table is frozen. */
+static ALWAYS_INLINE int pt_fill_linked(const struct pt_format *fmt, const struct pt *pt, uint64_t *slot,
                                         struct pt_mapping *mapping, unsigned level)
 {
     unsigned count = pt_leaf_run(mapping, level);
-    unsigned first = pt_index(mapping->iova, level);
     uint64_t leaf = pt_leaf_bits(fmt, pt, mapping, level);
     unsigned done = 0;
 
-    if (!pt_table_reserve(table, count))
+    if (!pt_table_reserve(slot, count))
         return ERR_BUSY;
-    for (; done < count; done++) {
-        uint64_t found = 0;
-
-        if (!atomic_compare_exchange(&table[first + done], &found,
-                                     leaf + ((uint64_t)done << PT_ENTRY_LG2(level))))
-            break;
-    }
-    pt_flush(pt, &table[first], done);
+    for (; done < count && !pt_read(&slot[done]); done++)
+        atomic_write_release(&slot[done], leaf + ((uint64_t)done << PT_ENTRY_LG2(level)));
+    pt_flush(pt, slot, done);
     pt_mapping_advance(mapping, done, level);
     /* If that empties the table nobody frees it (pt_ops.map). */
     if (done < count)
-        (void)pt_table_release(table, count - done);
+        (void)pt_table_release(slot, count - done);
     return 0;
-}
-
-/* Brings a table entry to memory and notes that in it. Whoever goes through an entry without the note does
- * this itself, since the one who installed it may not have come to it yet. */
-static ALWAYS_INLINE void pt_settle(const struct pt *pt, uint64_t *slot, uint64_t entry)
-{
-    if (!(pt->flags & PT_INCOHERENT) || entry & PT_SOFT_FLUSHED)
-        return;
-    platform_cache_flush(slot, sizeof *slot);
-    /* Lost to hardware that sets accessed: then the next one flushes once more. */
-    (void)atomic_compare_exchange(slot, &entry, entry | PT_SOFT_FLUSHED);
 }
 
 /* Makes a path out of the mapping's spare tables, from the one that leaves at leaf_level go into up to the
@@ -153,39 +138,48 @@ static ALWAYS_INLINE bool pt_link_path(const struct pt_format *fmt, struct pt *p
     return true;
 }
 
+/* Goes down to the lowest entry on the way to what comes next. */
+static ALWAYS_INLINE uint64_t *pt_map_descend(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
+                                              unsigned *level, uint64_t *entry)
+{
+    uint64_t *table = pt->root, *slot = NULL;
+    unsigned top_level = pt->top_level;
+
+#pragma GCC unroll 5
+    for (unsigned at = PT_LEVELS_MAX; at--;) {
+        if (at > top_level)
+            continue;
+        slot = &table[pt_index(iova, at)];
+        *entry = pt_read(slot);
+        *level = at;
+        if (!pt_is_table(fmt, *entry, at))
+            break;
+        if (!mutant(NO_SETTLE))
+            pt_settle(pt, slot, *entry);
+        table = pt_child(fmt, *entry);
+    }
+    return slot;
+}
+
 /* Maps what lies in one table. ERR_NOMEM when spare tables are needed first; ERR_BUSY when somebody frees a
  * table that is empty: the way down has to be found anew. Inside a read section. */
 static ALWAYS_INLINE int pt_map_step(const struct pt_format *fmt, struct pt *pt, struct pt_mapping *mapping)
 {
     unsigned leaf_level = pt_largest_leaf(pt, mapping);
-    unsigned level = pt->top_level;
-    uint64_t *table = pt->root;
-    uint64_t start = mapping->iova;
+    unsigned level;
+    uint64_t entry;
+    uint64_t *slot = pt_map_descend(fmt, pt, mapping->iova, &level, &entry);
 
-    while (mapping->iova == start) {
-        uint64_t *slot = &table[pt_index(start, level)];
-        uint64_t entry = pt_read(slot);
-
-        if (pt_is_leaf(fmt, entry, level))
-            return ERR_EXISTS;
-        if (entry == PT_FROZEN)
-            return ERR_BUSY;
-        if (pt_is_present(fmt, entry)) {
-            if (!mutant(NO_SETTLE))
-                pt_settle(pt, slot, entry);
-            table = pt_child(fmt, entry);
-            level--;
-        } else if (level <= leaf_level) {
-            return pt_fill_linked(fmt, pt, table, mapping, level);
-        } else {
-            mapping->spares_needed = level - leaf_level;
-            if (mapping->spares.count < mapping->spares_needed)
-                return ERR_NOMEM;
-            if (!pt_link_path(fmt, pt, slot, level, leaf_level, mapping))
-                return ERR_BUSY;
-        }
-    }
-    return 0;
+    if (entry == PT_FROZEN)
+        return ERR_BUSY;
+    if (entry)
+        return ERR_EXISTS;
+    if (level <= leaf_level)
+        return pt_fill_linked(fmt, pt, slot, mapping, level);
+    mapping->spares_needed = level - leaf_level;
+    if (mapping->spares.count < mapping->spares_needed)
+        return ERR_NOMEM;
+    return pt_link_path(fmt, pt, slot, level, leaf_level, mapping) ? 0 : ERR_BUSY;
 }
 
 static ALWAYS_INLINE int pt_map(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
@@ -204,7 +198,8 @@ static ALWAYS_INLINE int pt_map(const struct pt_format *fmt, struct pt *pt, uint
             platform_relax();
             error = 0;
         }
-        rcu_quiescent();
+        if (mapping.iova <= last)
+            rcu_quiescent();
     }
     pt_spares_free(&mapping.spares);
     *mapped_end = mapping.iova;

@@ -20,6 +20,8 @@
 #define PT_ENTRIES     (1u << PT_ENTRIES_LG2)
 #define PT_LEVELS_MAX  5
 
+#define PT_LEAF_LEVEL_MAX 2
+
 /* What an entry at a level translates: 4 KiB at level 0, 2 MiB at 1, 1 GiB at 2. */
 #define PT_ENTRY_LG2(level)  (12 + PT_ENTRIES_LG2 * (level))
 #define PT_ENTRY_SIZE(level) (1ull << PT_ENTRY_LG2(level))
@@ -55,8 +57,8 @@ struct pt {
 struct pt_leaf {
     uint64_t iova; /* first address that the leaf translates */
     uint64_t hpa;  /* where that goes */
-    uint8_t level;
-    uint8_t prot; /* enum pt_prot */
+    unsigned level;
+    unsigned prot; /* enum pt_prot */
     bool accessed;
     bool dirty;
 };
@@ -80,7 +82,8 @@ struct pt_ops {
      * last + 1 too. *mapped_end is the end of what is mapped: last + 1, or less when it fails, and then the
      * caller unmaps that part and prunes at *mapped_end (the table there may have been emptied while it was
      * held for what did not come). ERR_EXISTS where something is mapped, ERR_NOMEM. Ranges are checked by
-     * the caller (pt_check_range()). */
+     * the caller (pt_check_range()). What it stored may reach memory after it returned, but before anything
+     * that this CPU stores later, such as what starts a device. */
     int (*map)(struct pt *pt, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot,
                uint64_t *mapped_end);
 

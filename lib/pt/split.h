@@ -92,6 +92,38 @@ static ALWAYS_INLINE void pt_cut(const struct pt_format *fmt, struct pt *pt, uin
     rcu_read_unlock();
 }
 
+/* No leaf can reach across an edge of the range: it lies along the largest ones; or in one table, along its
+ * entries. */
+static ALWAYS_INLINE bool pt_edges_fit(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
+                                       uint64_t last)
+{
+    unsigned level;
+    uint64_t entry;
+
+    if (is_aligned(iova | (last + 1), PT_ENTRY_SIZE(PT_LEAF_LEVEL_MAX)))
+        return true;
+    rcu_read_lock();
+    (void)pt_descend(fmt, pt, iova, &level, &entry);
+    rcu_read_unlock();
+    return (iova ^ last) >> PT_ENTRY_LG2(level + 1) == 0 &&
+           is_aligned(iova | (last + 1), PT_ENTRY_SIZE(level));
+}
+
+/* Splits what reaches across the edges of a range. ERR_NOMEM: nothing changed. */
+static inline int pt_cut_edges(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
+                               struct gather *gather)
+{
+    struct pt_spares spares = {.count = 0};
+    int error = pt_spares_fill(&spares, pt_cut_tables(fmt, pt, iova) + pt_cut_tables(fmt, pt, last + 1));
+
+    if (!error) {
+        pt_cut(fmt, pt, iova, &spares, gather);
+        pt_cut(fmt, pt, last + 1, &spares, gather);
+    }
+    pt_spares_free(&spares);
+    return error;
+}
+
 /* Splits the leaf at *iova, if it is above to_level, by one level; else goes on to what may be. ERR_NOMEM
  * when a spare table is needed first. Inside a read section. */
 static ALWAYS_INLINE int pt_split_step(const struct pt_format *fmt, struct pt *pt, uint64_t *iova,

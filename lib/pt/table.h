@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The count of a table that is on its way out. No table has so many entries. */
-#define PT_TABLE_FROZEN (~0u)
+/* Set in the count of a table that is on its way out. Who comes too late may add to it: nobody asks any more
+ * how much there is. */
+#define PT_TABLE_FROZEN (1u << 31)
 
 static ALWAYS_INLINE uint32_t *pt_table_count(const uint64_t *entry)
 {
@@ -28,20 +29,16 @@ static ALWAYS_INLINE void pt_table_begin(const uint64_t *table, unsigned count)
  * frozen. */
 static ALWAYS_INLINE bool pt_table_reserve(const uint64_t *entry, unsigned count)
 {
-    uint32_t *used = pt_table_count(entry);
-    uint32_t found = atomic_read(used);
+    uint32_t before = atomic_fetch_add(pt_table_count(entry), count);
 
-    do {
-        if (found == PT_TABLE_FROZEN && !mutant(FROZEN_SKIPPED))
-            return false;
-    } while (!atomic_compare_exchange(used, &found, found + count));
-    return true;
+    return !(before & PT_TABLE_FROZEN) || mutant(FROZEN_SKIPPED);
 }
 
-/* After count entries were emptied, or not installed. True if none is in use any more. */
-static ALWAYS_INLINE bool pt_table_release(const uint64_t *entry, unsigned count)
+/* After count entries were emptied, or not installed. Returns how many are left in use. A full barrier: who
+ * finds the table empty finds its entries so. */
+static ALWAYS_INLINE unsigned pt_table_release(const uint64_t *entry, unsigned count)
 {
-    return atomic_fetch_sub(pt_table_count(entry), count) == count;
+    return atomic_fetch_sub(pt_table_count(entry), count) - count;
 }
 
 /* Nothing can be installed any more. False if more than count entries are in use, and all is as it was. */
@@ -50,5 +47,5 @@ static ALWAYS_INLINE bool pt_table_freeze(const uint64_t *table, unsigned count)
     uint32_t *used = pt_table_count(table);
     uint32_t found = count;
 
-    return atomic_read(used) == count && atomic_compare_exchange(used, &found, PT_TABLE_FROZEN);
+    return atomic_read(used) == count && atomic_compare_exchange(used, &found, count | PT_TABLE_FROZEN);
 }

@@ -37,9 +37,14 @@ static ALWAYS_INLINE void pt_path_to(const struct pt_format *fmt, const struct p
                                      uint64_t last, struct pt_path *path)
 {
     uint64_t *table = pt->root;
-    uint64_t entry;
+    unsigned top_level = pt->top_level;
 
-    for (unsigned level = pt->top_level;; level--) {
+#pragma GCC unroll 5
+    for (unsigned level = PT_LEVELS_MAX; level--;) {
+        uint64_t entry;
+
+        if (level > top_level)
+            continue;
         path->slots[level] = &table[pt_index(iova, level)];
         path->level = level;
         entry = pt_read(path->slots[level]);
@@ -55,85 +60,135 @@ static ALWAYS_INLINE void pt_path_to(const struct pt_format *fmt, const struct p
 static ALWAYS_INLINE void pt_prune_path(struct pt *pt, const struct pt_path *path, uint64_t iova,
                                         struct gather *gather)
 {
+    uint64_t count = gather->table_count;
+
     for (unsigned level = path->level; level < pt->top_level; level++) {
         uint64_t *table = path->slots[level] - pt_index(iova, level);
         uint64_t *above = path->slots[level + 1];
 
         if (!gather_freeze_table(gather, table))
-            return;
+            break;
         (void)atomic_exchange(above, PT_FROZEN);
         pt_flush(pt, above, 1);
         gather_add_frozen(gather, above);
         gather_add_table(gather, table, align_down(iova, PT_ENTRY_SIZE(level + 1)), level);
         /* A unit that invalidates a page drops every table entry on its path. */
         gather_add_range(gather, iova, iova + PAGE_SIZE - 1);
-        atomic_fetch_sub(&pt->tables, 1u);
     }
+    if (gather->table_count != count)
+        atomic_fetch_sub(&pt->tables, gather->table_count - count);
 }
 
-/* Empties one entry, which lies wholly in the range. The exchange is what ends it for hardware: from here on
- * it can set no bit in this entry, so a leaf's dirty bit in what was exchanged is final. */
-static ALWAYS_INLINE void pt_take(const struct pt_format *fmt, struct pt *pt, uint64_t *slot, uint64_t iova,
-                                  unsigned level, struct gather *gather, struct dirty_bitmap *dirty)
+/* One call of unlink as it goes along. */
+struct pt_unlinking {
+    uint64_t iova; /* what comes next */
+    uint64_t last;
+    struct gather *gather;
+    struct dirty_bitmap *dirty;
+};
+
+/* Empties a leaf, given what was read there; nothing happens if that is empty. Returns how many leaves that
+ * were.
+ *
+ * The exchange is what ends a leaf for hardware: from here on it can set no bit in this entry, so the dirty
+ * bit in what was exchanged is final. If nobody wants that, a whole store does: nobody splits a leaf that
+ * lies in the caller's range, and hardware and harvests change it by compare-and-swap, which then fails. */
+static ALWAYS_INLINE unsigned pt_take_leaf(const struct pt_format *fmt, const struct pt *pt, uint64_t *slot,
+                                           uint64_t entry, uint64_t iova, unsigned level,
+                                           struct dirty_bitmap *dirty)
 {
-    uint64_t entry = atomic_exchange(slot, 0ull);
-    uint64_t last = iova + PT_ENTRY_SIZE(level) - 1;
-
-    if (!pt_is_leaf(fmt, entry, level))
-        atomic_fetch_sub(&pt->tables, pt_detach(fmt, pt_child(fmt, entry), iova, level - 1, gather));
-    else if (dirty && entry & pt_dirty_mask(fmt, pt) && !mutant(UNMAP_FORGETS_DIRTY))
-        dirty_bitmap_mark(dirty, iova, last);
-    gather_add_range(gather, iova, last);
+    if (!pt_is_present(fmt, entry))
+        return 0;
+    if (!dirty)
+        atomic_write_release(slot, 0ull);
+    else if (atomic_exchange(slot, 0ull) & pt_dirty_mask(fmt, pt) && !mutant(UNMAP_FORGETS_DIRTY))
+        dirty_bitmap_mark(dirty, iova, iova + PT_ENTRY_SIZE(level) - 1);
+    return 1;
 }
 
-/* Takes out what lies in one table from iova on, and the table itself if nothing is left in it. Returns where
- * to go on. Inside a read section. */
-static ALWAYS_INLINE uint64_t pt_unlink_step(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
-                                             uint64_t last, struct gather *gather, struct dirty_bitmap *dirty)
+/* Detaches a table, with all below it. */
+static ALWAYS_INLINE unsigned pt_take_table(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
+                                            uint64_t iova, unsigned level, struct gather *gather)
+{
+    /* Hardware may set accessed in the entry at any time. */
+    uint64_t entry = atomic_exchange(slot, 0ull);
+
+    atomic_fetch_sub(&pt->tables, pt_detach(fmt, pt_child(fmt, entry), iova, level - 1, gather));
+    return 1;
+}
+
+/* Takes out pages that lie in one table of level 0. Returns how many there were. */
+static ALWAYS_INLINE unsigned pt_unlink_pages(const struct pt_format *fmt, struct pt *pt, uint64_t *slots,
+                                              struct pt_unlinking *range)
+{
+    uint64_t pages = (range->last + 1 - range->iova) >> PAGE_LG2;
+    unsigned left = PT_ENTRIES - pt_index(range->iova, 0);
+    unsigned count = pages < left ? (unsigned)pages : left;
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < count; i++, range->iova += PAGE_SIZE)
+        taken += pt_take_leaf(fmt, pt, &slots[i], pt_read(&slots[i]), range->iova, 0, range->dirty);
+    pt_flush(pt, slots, count);
+    return taken;
+}
+
+/* Takes out what lies in one table above, up to the first table in it, that one included if the range covers
+ * it: it may be a large tree, so the next step has a section of its own. Returns how many entries there
+ * were. */
+static ALWAYS_INLINE unsigned pt_unlink_entries(const struct pt_format *fmt, struct pt *pt, uint64_t *slots,
+                                                unsigned level, struct pt_unlinking *range)
+{
+    unsigned left = PT_ENTRIES - pt_index(range->iova, level);
+    unsigned count = 0, taken = 0;
+    bool table = false;
+
+    while (!table && count < left && range->iova <= range->last) {
+        uint64_t entry = pt_read(&slots[count]);
+
+        table = pt_is_table(fmt, entry, level);
+        if (table && !pt_covers(range->iova, range->last, level))
+            break; /* the next step goes down here */
+        taken += table ? pt_take_table(fmt, pt, &slots[count], range->iova, level, range->gather)
+                       : pt_take_leaf(fmt, pt, &slots[count], entry, range->iova, level, range->dirty);
+        range->iova = pt_entry_end(range->iova, level);
+        count++;
+    }
+    pt_flush(pt, slots, count);
+    return taken;
+}
+
+/* Takes out what lies in one table, and the table itself if nothing is left in it. Inside a read section. */
+static ALWAYS_INLINE void pt_unlink_step(const struct pt_format *fmt, struct pt *pt,
+                                         struct pt_unlinking *range)
 {
     struct pt_path path;
-    uint64_t start = iova, entry;
-    unsigned level, left, count = 0, taken = 0;
+    uint64_t start = range->iova, last = range->last;
+    uint64_t *slots;
+    unsigned taken;
 
-    pt_path_to(fmt, pt, iova, last, &path);
-    level = path.level;
-    left = PT_ENTRIES - pt_index(iova, level);
-    do {
-        entry = pt_read(&path.slots[level][count]);
-        if (pt_is_table(fmt, entry, level) && !pt_covers(iova, last, level))
-            break; /* the next step goes down here */
-        if (pt_is_present(fmt, entry)) {
-            pt_take(fmt, pt, &path.slots[level][count], iova, level, gather, dirty);
-            taken++;
-        }
-        iova = pt_entry_end(iova, level);
-        count++;
-        /* What was detached may be a large tree: the next step has a section of its own. */
-    } while (iova <= last && count < left && !pt_is_table(fmt, entry, level));
-    pt_flush(pt, path.slots[level], count);
-    if (taken) {
-        (void)pt_table_release(path.slots[level], taken);
-        pt_prune_path(pt, &path, start, gather);
-    }
-    return iova;
+    pt_path_to(fmt, pt, start, last, &path);
+    slots = path.slots[path.level];
+    taken = path.level ? pt_unlink_entries(fmt, pt, slots, path.level, range)
+                       : pt_unlink_pages(fmt, pt, slots, range);
+    if (!taken)
+        return;
+    gather_add_range(range->gather, start, range->iova <= last ? range->iova - 1 : last);
+    if (pt_table_release(slots, taken) <= range->gather->frozen_count)
+        pt_prune_path(pt, &path, start, range->gather);
 }
 
 static ALWAYS_INLINE int pt_unlink(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
                                    struct gather *gather, struct dirty_bitmap *dirty)
 {
-    struct pt_spares spares = {.count = 0};
-    int error = pt_spares_fill(&spares, pt_cut_tables(fmt, pt, iova) + pt_cut_tables(fmt, pt, last + 1));
+    struct pt_unlinking range = {.iova = iova, .last = last, .gather = gather, .dirty = dirty};
+    int error = pt_edges_fit(fmt, pt, iova, last) ? 0 : pt_cut_edges(fmt, pt, iova, last, gather);
 
-    if (!error) {
-        pt_cut(fmt, pt, iova, &spares, gather);
-        pt_cut(fmt, pt, last + 1, &spares, gather);
-    }
-    pt_spares_free(&spares);
-    while (!error && iova <= last) {
+    while (!error && range.iova <= last) {
         rcu_read_lock();
-        iova = pt_unlink_step(fmt, pt, iova, last, gather, dirty);
+        pt_unlink_step(fmt, pt, &range);
         rcu_read_unlock();
-        rcu_quiescent();
+        if (range.iova <= last)
+            rcu_quiescent();
     }
     return error;
 }
@@ -147,7 +202,6 @@ static inline void pt_prune_at(const struct pt_format *fmt, struct pt *pt, uint6
     pt_path_to(fmt, pt, iova, iova, &path);
     pt_prune_path(pt, &path, iova, gather);
     rcu_read_unlock();
-    rcu_quiescent();
 }
 
 /* Tables in the middle of a range went with it. */

@@ -253,7 +253,7 @@ static void long_walks_hold_up_no_grace_period(void **state)
     ops->visit(&pt, BASE, BASE + 4 * MIB - 1, count_leaf, &count);
     assert_true(rcu_poll(before));
     before = rcu_get_state();
-    ops->unlink(&pt, BASE, BASE + MIB - 1, &(struct gather){0}, NULL);
+    ops->unlink(&pt, BASE + MIB, BASE + 3 * MIB - 1, &(struct gather){0}, NULL);
     assert_true(rcu_poll(before));
     tree_free();
 }

@@ -134,7 +134,7 @@ static bool page_515_is_frozen(void)
         if (!(entry & format->present))
             return entry == PT_FROZEN;
         table = phys_to_virt(entry & 0x000ffffffffff000ull);
-        if (*pt_table_count(table) == PT_TABLE_FROZEN)
+        if (*pt_table_count(table) & PT_TABLE_FROZEN)
             return true;
     }
     return false;

@@ -4,6 +4,7 @@
 #include "lib/bitmap.h"
 #include "tests/model/history.h"
 #include "tests/model/oracle_state.h"
+#include "tests/model/store_buffer.h"
 #include "tests/model/violation.h"
 #include <stdlib.h>
 
@@ -72,6 +73,9 @@ void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int er
 {
     unsigned first, end;
 
+    /* Who learns that it has ended learns so by a later store of this CPU: what it stored before is in memory
+     * by then. */
+    store_buffer_drain();
     history("map of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
     oracle_clip(oracle, iova, last, &first, &end);
     for (unsigned i = first; i < end; i++) {
