@@ -312,6 +312,27 @@ static void of_two_tables_side_by_side_neither_stays(void **state)
     end();
 }
 
+/* An entry is read once: what was empty, and reaches beyond the range, may be a neighbour's table by then. */
+static void an_unmap_of_nothing_leaves_the_table_that_comes_there(void **state)
+{
+    bool more = true;
+
+    (void)state;
+    begin(map_page_515, NULL);
+    for (places[0] = 0; more; places[0]++) {
+        tree_make(7, 0);
+        assert_int_equal(map(BASE, PAGE_SIZE, HPA), 0);
+        begin_watch();
+        unmap_pages(512, 2);
+        more = end_watch();
+        assert_true(device_sees(BASE + 515 * PAGE_SIZE, &(uint64_t){0}));
+        unmap_pages(0, 516);
+        assert_int_equal(pt.tables, 1);
+        tree_free();
+    }
+    end();
+}
+
 /* What map holds while it finds out that the page is in use may be what keeps the owner from freeing the
  * table. */
 static void a_map_that_fails_leaves_no_empty_table(void **state)
@@ -357,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_mapper_is_not_lost_in_a_table_that_goes),
         cmocka_unit_test(of_two_tables_side_by_side_neither_stays),
         cmocka_unit_test(whoever_is_last_frees_the_table),
+        cmocka_unit_test(an_unmap_of_nothing_leaves_the_table_that_comes_there),
         cmocka_unit_test(a_map_that_fails_leaves_no_empty_table),
     };
 
