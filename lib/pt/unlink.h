@@ -87,34 +87,40 @@ struct pt_unlinking {
     struct dirty_bitmap *dirty;
 };
 
-/* Empties a leaf, given what was read there; nothing happens if that is empty. Returns how many leaves that
- * were.
+/* Empties an entry of level 0, given what was read there; nothing happens if that is empty. Returns how many
+ * leaves that were.
  *
  * The exchange is what ends a leaf for hardware: from here on it can set no bit in this entry, so the dirty
- * bit in what was exchanged is final. If nobody wants that, a whole store does: nobody splits a leaf that
- * lies in the caller's range, and hardware and harvests change it by compare-and-swap, which then fails. */
-static ALWAYS_INLINE unsigned pt_take_leaf(const struct pt_format *fmt, const struct pt *pt, uint64_t *slot,
-                                           uint64_t entry, uint64_t iova, unsigned level,
-                                           struct dirty_bitmap *dirty)
+ * bit in what was exchanged is final. If nobody wants that, a whole store does: hardware and harvests change
+ * the leaf by compare-and-swap, which then fails. */
+static ALWAYS_INLINE unsigned pt_take_page(const struct pt_format *fmt, const struct pt *pt, uint64_t *slot,
+                                           uint64_t entry, uint64_t iova, struct dirty_bitmap *dirty)
 {
     if (!pt_is_present(fmt, entry))
         return 0;
     if (!dirty)
         atomic_write_release(slot, 0ull);
     else if (atomic_exchange(slot, 0ull) & pt_dirty_mask(fmt, pt) && !mutant(UNMAP_FORGETS_DIRTY))
-        dirty_bitmap_mark(dirty, iova, iova + PT_ENTRY_SIZE(level) - 1);
+        dirty_bitmap_mark(dirty, iova, iova + PAGE_SIZE - 1);
     return 1;
 }
 
-/* Detaches a table, with all below it. */
-static ALWAYS_INLINE unsigned pt_take_table(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
-                                            uint64_t iova, unsigned level, struct gather *gather)
+/* Empties an entry above level 0 that lies wholly in the range. What is in it counts when it is exchanged:
+ * somebody may split a large leaf until then, and hardware may set accessed in a table entry. Returns whether
+ * that was a table. */
+static ALWAYS_INLINE bool pt_take_entry(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
+                                        unsigned level, const struct pt_unlinking *range)
 {
-    /* Hardware may set accessed in the entry at any time. */
     uint64_t entry = atomic_exchange(slot, 0ull);
 
-    atomic_fetch_sub(&pt->tables, pt_detach(fmt, pt_child(fmt, entry), iova, level - 1, gather));
-    return 1;
+    if (pt_is_table(fmt, entry, level)) {
+        atomic_fetch_sub(&pt->tables,
+                         pt_detach(fmt, pt_child(fmt, entry), range->iova, level - 1, range->gather));
+        return true;
+    }
+    if (range->dirty && entry & pt_dirty_mask(fmt, pt) && !mutant(UNMAP_FORGETS_DIRTY))
+        dirty_bitmap_mark(range->dirty, range->iova, range->iova + PT_ENTRY_SIZE(level) - 1);
+    return false;
 }
 
 /* Takes out pages that lie in one table of level 0. Returns how many there were. */
@@ -127,7 +133,7 @@ static ALWAYS_INLINE unsigned pt_unlink_pages(const struct pt_format *fmt, struc
     unsigned taken = 0;
 
     for (unsigned i = 0; i < count; i++, range->iova += PAGE_SIZE)
-        taken += pt_take_leaf(fmt, pt, &slots[i], pt_read(&slots[i]), range->iova, 0, range->dirty);
+        taken += pt_take_page(fmt, pt, &slots[i], pt_read(&slots[i]), range->iova, range->dirty);
     pt_flush(pt, slots, count);
     return taken;
 }
@@ -145,11 +151,12 @@ static ALWAYS_INLINE unsigned pt_unlink_entries(const struct pt_format *fmt, str
     while (!table && count < left && range->iova <= range->last) {
         uint64_t entry = pt_read(&slots[count]);
 
-        table = pt_is_table(fmt, entry, level);
-        if (table && !pt_covers(range->iova, range->last, level))
+        if (pt_is_table(fmt, entry, level) && !pt_covers(range->iova, range->last, level))
             break; /* the next step goes down here */
-        taken += table ? pt_take_table(fmt, pt, &slots[count], range->iova, level, range->gather)
-                       : pt_take_leaf(fmt, pt, &slots[count], entry, range->iova, level, range->dirty);
+        if (pt_is_present(fmt, entry)) {
+            table = pt_take_entry(fmt, pt, &slots[count], level, range);
+            taken++;
+        }
         range->iova = pt_entry_end(range->iova, level);
         count++;
     }

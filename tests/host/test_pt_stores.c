@@ -25,7 +25,7 @@ static uint64_t reported[PAGES / 64 + 1];
 static uint64_t rival_reported[PAGES / 64 + 1];
 static struct range busy; /* what the operation that is watched has for itself */
 static bool nobody_asks;  /* what was dirty there */
-static bool only_reads;   /* it leaves the shape of the tree alone, so that others may split there */
+static bool others_split; /* others may split leaves there meanwhile */
 static uint64_t random_state;
 static unsigned step;
 static const volatile uint64_t *last_stored;
@@ -160,7 +160,7 @@ static void rival(void)
     gather_init(&gather);
     tree_watch_each_flush(NULL);
     host_set_cpu(1);
-    if (spoil == 0 && (only_reads || !in_range(busy, range.first))) {
+    if (spoil == 0 && (others_split || !in_range(busy, range.first))) {
         CHECK(ops->split(&pt, iova_of(range), last_of(range), 0, &gather) == 0);
     } else if (!in_range(busy, range.first) && spoil == 1 && !meets_frozen(range.first) && is_empty(range)) {
         CHECK(ops->map(&pt, iova_of(range), last_of(range), HPA, PT_READ | PT_WRITE, &end) == 0);
@@ -304,7 +304,7 @@ static void operate(struct range range, struct gather *gather, struct dirty_bitm
 {
     unsigned operation = random_below(10);
 
-    only_reads = operation >= 7;
+    others_split = operation >= 7 || operation == 3 || operation == 4;
     nobody_asks = operation == 4;
     switch (operation) {
     case 0:
