@@ -149,7 +149,7 @@ static int settle_and_prune(struct iommu_domain *domain, uint64_t iova, uint64_t
     return error;
 }
 
-static int unmap_locked(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
+static int unmap_whole(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
 {
     struct gather gather;
     int error;
@@ -166,7 +166,7 @@ int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struc
     if (error)
         return error;
     domain_lock(domain);
-    error = unmap_locked(domain, iova, last, dirty);
+    error = unmap_whole(domain, iova, last, dirty);
     domain_unlock(domain);
     return error;
 }
@@ -198,7 +198,7 @@ int iommu_domain_destroy(struct iommu_domain *domain)
 
     if (count_devices(domain))
         return ERR_BUSY;
-    error = unmap_locked(domain, 0, pt_span_last(&domain->pt), NULL);
+    error = unmap_whole(domain, 0, pt_span_last(&domain->pt), NULL);
     if (!error && atomic_read(&domain->quarantined))
         error = settle_quarantine(domain);
     if (error)
@@ -225,18 +225,6 @@ static int check_target(const struct iommu_domain *domain, uint64_t iova, uint64
     return 0;
 }
 
-/* Unmaps what a map that failed has mapped up to end. A device may have used what stood for a moment, so it
- * goes the way of all mappings. */
-static int undo_map(struct iommu_domain *domain, uint64_t iova, uint64_t end)
-{
-    int error = end > iova ? unmap_locked(domain, iova, end - 1, NULL) : 0;
-    struct gather gather;
-
-    gather_init(&gather);
-    domain->pt_ops->prune(&domain->pt, end, end, &gather);
-    return error ? error : settle_and_prune(domain, end, end, &gather, NULL);
-}
-
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
 {
     uint64_t mapped_end;
@@ -249,8 +237,9 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
         return error;
     domain_lock(domain);
     error = domain->pt_ops->map(&domain->pt, iova, last, hpa, prot, &mapped_end);
-    if (error)
-        unmap_error = undo_map(domain, iova, mapped_end);
+    /* A device may have used what stood for a moment, so it goes the way of all mappings. */
+    if (error && mapped_end > iova)
+        unmap_error = unmap_whole(domain, iova, mapped_end - 1, NULL);
     domain_unlock(domain);
     return unmap_error ? unmap_error : error;
 }

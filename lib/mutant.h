@@ -18,12 +18,14 @@
     X(THAWED_AT_ONCE, "the place of a table that became empty is free before the invalidation")              \
     X(NO_TABLE_FLUSH, "a new table is linked before it is in memory")                                        \
     X(NO_SETTLE, "a mapper that finds a table linked leaves it to the one who linked it to flush the entry") \
+    X(NO_SETTLE_ON_UNMAP, "the same by who unmaps what is below")                                            \
     X(PLAIN_CLEAR, "a harvest clears dirty by a plain store")                                                \
     X(NO_HARVEST_INVALIDATION, "a harvest clears dirty bits and does not invalidate")                        \
     X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \
     X(NO_MARK_DIRTY, "a harvest whose invalidation failed leaves what it cleared clean")                     \
     X(UNMAP_FORGETS_DIRTY, "an unmap does not report the dirty bits of the leaves that it takes out")        \
     X(DETACHED_FORGOTTEN, "an unmap does not report the dirty bits of the tables that it detaches")          \
+    X(SPLIT_IGNORED, "small leaves are invalidated alone, though a unit may have the large one")             \
     X(SPLIT_FORGETS_DIRTY, "the parts of a dirty leaf are clean")                                            \
     X(NO_PWSNP, "a PASID entry says that walks of its tables do not snoop, though they could")               \
     X(STATUS_DIES_WITH_WAITER, "the memory of a wait's status goes when its waiter gives up")                \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A fair (ticket) spin lock. Never held across an invalidation, and never taken inside an RCU read section by
- * a holder that waits for hardware. */
+/* A fair (ticket) spin lock. None is held across an invalidation but that of a domain whose callers have no
+ * other (iommu/domain.c); and none that is, is taken inside an RCU read section. */
 #pragma once
 
 #include "lib/atomic.h"

@@ -28,6 +28,11 @@ static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits
 
     while (left) {
         unsigned mask = block_mask(page, left, limits->mask_max);
+        unsigned whole = block_mask(page, left, 63);
+
+        /* There may be a large leaf, which goes by a mask of its own size only (11.4.6.2). */
+        if ((whole >= 9 && mask < 9) || (whole >= 18 && mask < 18))
+            return false;
 
         if (flush->count == PIECES_MAX)
             return false;

@@ -24,6 +24,7 @@ void gather_init(struct gather *gather)
     clear(gather);
     gather->frozen_count = 0;
     gather->prune_again = false;
+    gather->splits = 0;
 }
 
 static void gather_step(struct gather *gather, enum gather_state from, enum gather_state to)
@@ -82,6 +83,12 @@ bool gather_freeze_table(struct gather *gather, const uint64_t *table)
     return true;
 }
 
+void gather_add_split(struct gather *gather, uint32_t *open_splits)
+{
+    gather->open_splits = open_splits;
+    gather->splits++;
+}
+
 bool gather_empty(const struct gather *gather)
 {
     return gather->iova > gather->last;
@@ -96,6 +103,9 @@ void gather_set_invalidated(struct gather *gather)
 {
     gather_step(gather, GATHER_OPEN, GATHER_INVALIDATED);
     thaw(gather);
+    if (gather->splits)
+        atomic_fetch_sub(gather->open_splits, gather->splits);
+    gather->splits = 0;
 }
 
 void gather_set_harvested(struct gather *gather)

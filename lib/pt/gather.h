@@ -27,7 +27,9 @@ struct gather {
      * the range. */
     uint64_t *frozen[2];
     unsigned frozen_count;
-    bool prune_again; /* those entries are empty now, and a table that one lay in is too: pt_ops.prune */
+    bool prune_again;      /* those entries are empty now, and a table that one lay in is too: pt_ops.prune */
+    uint32_t *open_splits; /* the tree's, of which so many are this gather's */
+    uint32_t splits;
     enum gather_state state;
 };
 
@@ -45,6 +47,10 @@ static inline void gather_add_range(struct gather *gather, uint64_t iova, uint64
 /* table (its address) was unlinked by one atomic store and translates from iova on, at level. */
 void gather_add_table(struct gather *gather, void *table, uint64_t iova, unsigned level);
 
+/* A leaf of the tree whose count of open splits this is was split: the count was raised for it, and falls
+ * with the gather's invalidation. */
+void gather_add_split(struct gather *gather, uint32_t *open_splits);
+
 /* entry is PT_FROZEN, and belongs to this gather until its invalidation. */
 void gather_add_frozen(struct gather *gather, uint64_t *entry);
 
@@ -57,7 +63,8 @@ bool gather_empty(const struct gather *gather);
 /* Table entries are to be invalidated too, not only leaves (IH=0). */
 bool gather_has_tables(const struct gather *gather);
 
-/* Every agent's invalidation of the gather's range has completed. Frozen entries are empty then. */
+/* Every agent's invalidation of the gather's range has completed. Frozen entries are empty then, and the
+ * gather's splits closed. */
 void gather_set_invalidated(struct gather *gather);
 
 /* The detached tables' dirty bits have been read, or nobody wants them. After gather_set_invalidated() only.
@@ -70,7 +77,9 @@ void gather_set_harvested(struct gather *gather);
 uint64_t gather_free(struct gather *gather, bool rcu);
 
 /* An invalidation did not complete: moves the table pages to a list that nobody frees from. Returns how many.
- */
+ * Agents may go on through those tables, and through large leaves that were split, so splits stay open; but
+ * frozen entries are empty then, since a mapper cannot wait for ever: what is mapped there may not be found
+ * by such an agent, as long as nobody cuts it off. */
 uint64_t gather_quarantine(struct gather *gather, struct list *quarantine);
 
 /* The opposite, for another try: all that the list has is owed again. Agents may hold anything of [0, last].

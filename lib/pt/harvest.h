@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The engine: harvest. */
+/* The engine: harvest. Nothing that it changes is flushed: a tree whose hardware keeps dirty bits is one that
+ * hardware snoops. */
 #pragma once
 
 #include "lib/mutant.h"
 #include "lib/page_alloc.h"
+#include "lib/pt/split.h"
 #include "lib/pt/walk.h"
 
 #define PT_LINE_ENTRIES (CACHE_LINE / sizeof(uint64_t))
@@ -64,9 +66,8 @@ static ALWAYS_INLINE bool pt_replace(uint64_t *slot, uint64_t *entry, uint64_t c
 /* Reads and clears one leaf. What is reported is what the compare-and-swap took: when it loses to an unmap,
  * the dirty bit is the unmap's to report. False if there is a table: a split handed the bit on to what is
  * below. */
-static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, const struct pt *pt,
-                                          struct pt_harvest *harvest, uint64_t *slot, uint64_t iova,
-                                          unsigned level)
+static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                          uint64_t *slot, uint64_t iova, unsigned level)
 {
     uint64_t entry = pt_read(slot);
     uint64_t last = iova + PT_ENTRY_SIZE(level) - 1;
@@ -77,10 +78,8 @@ static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, const str
         if (!pt_is_leaf(fmt, entry, level) || !(entry & harvest->mask))
             return !pt_is_table(fmt, entry, level);
     } while (clear && !pt_replace(slot, &entry, entry & ~harvest->mask));
-    if (clear) {
-        pt_flush(pt, slot, 1);
+    if (clear)
         gather_add_range(harvest->gather, iova, last);
-    }
     pt_harvest_mark(harvest, iova, level);
     return true;
 }
@@ -95,9 +94,8 @@ static ALWAYS_INLINE bool pt_line_is_clean(const uint64_t *line, uint64_t mask)
 }
 
 /* Entries [first, end) of a table at level 0 that translates from iova on. */
-static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, const struct pt *pt,
-                                           struct pt_harvest *harvest, uint64_t *table, uint64_t iova,
-                                           unsigned first, unsigned end)
+static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                           uint64_t *table, uint64_t iova, unsigned first, unsigned end)
 {
     unsigned i = first;
 
@@ -107,7 +105,7 @@ static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, const st
             i += PT_LINE_ENTRIES;
             continue;
         }
-        (void)pt_harvest_leaf(fmt, pt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
+        (void)pt_harvest_leaf(fmt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
         i += mutant(HARVEST_SKIPS_ENTRIES) ? 2 : 1;
     }
     harvest->stats.entries += end - first;
@@ -128,13 +126,13 @@ static ALWAYS_INLINE uint64_t pt_harvest_step(const struct pt_format *fmt, const
 
     harvest->stats.tables++;
     if (level == 0) {
-        pt_harvest_pages(fmt, pt, harvest, table, start, first, end);
+        pt_harvest_pages(fmt, harvest, table, start, first, end);
         return table_last + 1;
     }
     for (unsigned i = first; i < end; i++) {
         uint64_t at = start + i * PT_ENTRY_SIZE(level);
 
-        if (!pt_harvest_leaf(fmt, pt, harvest, &table[i], at, level))
+        if (!pt_harvest_leaf(fmt, harvest, &table[i], at, level))
             return at > iova ? at : iova; /* the next step goes down here */
         harvest->stats.entries++;
     }
@@ -162,6 +160,7 @@ static ALWAYS_INLINE void pt_harvest(const struct pt_format *fmt, struct pt *pt,
         rcu_quiescent();
     }
     pt_harvest_write_word(&harvest);
+    pt_widen_for_splits(pt, gather);
     if (stats) {
         stats->tables += harvest.stats.tables;
         stats->entries += harvest.stats.entries;
@@ -201,7 +200,6 @@ static ALWAYS_INLINE void pt_mark_dirty(const struct pt_format *fmt, struct pt *
         slot = pt_descend(fmt, pt, iova, &level, &entry);
         while (pt_is_leaf(fmt, entry, level) && !atomic_compare_exchange(slot, &entry, entry | fmt->dirty))
             ;
-        pt_flush(pt, slot, 1);
         rcu_read_unlock();
         rcu_quiescent();
         /* If it was split meanwhile the leaves below are still to be marked. */

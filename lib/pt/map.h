@@ -79,7 +79,8 @@ static ALWAYS_INLINE int pt_fill_linked(const struct pt_format *fmt, const struc
         atomic_write_release(&slot[done], leaf + ((uint64_t)done << PT_ENTRY_LG2(level)));
     pt_flush(pt, slot, done);
     pt_mapping_advance(mapping, done, level);
-    /* If that empties the table nobody frees it (pt_ops.map). */
+    /* If that leaves nothing in the table nobody frees it, but the next step uses it: either what was in the
+     * way has gone, or it is in the way still, and its owner frees the table. */
     if (done < count)
         (void)pt_table_release(slot, count - done);
     return 0;

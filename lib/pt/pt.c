@@ -20,6 +20,7 @@ int pt_init(struct pt *pt, unsigned levels, unsigned leaf_levels, unsigned addre
     if (flags & PT_INCOHERENT)
         platform_cache_flush(pt->root, PAGE_SIZE);
     pt->tables = 1;
+    pt->open_splits = 0;
     pt->top_level = (uint8_t)(levels - 1);
     pt->leaf_levels = (uint8_t)leaf_levels;
     pt->address_lg2 = (uint8_t)address_lg2;

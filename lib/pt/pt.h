@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The page-table engine: radix trees of 512-entry tables, 3 to 5 levels, leaves at levels 0 to 2.
  *
- * It is written once (map.h, unlink.h, lookup.h, harvest.h) and compiled once per format (pt_x86_64.c ...),
- * so that a format's functions inline. It knows no device and no IOMMU; what has to be invalidated or freed
- * it puts into the gather that it is handed.
+ * It is written once (map.h, unlink.h, split.h, merge.h, lookup.h, harvest.h) and compiled once per format
+ * (pt_x86_64.c ...), so that a format's functions inline. It knows no device and no IOMMU; what has to be
+ * invalidated or freed it puts into the gather that it is handed.
  *
  * Callers on disjoint ranges need no lock among themselves, and none against lookup, visit and harvest. Each
  * function opens its own RCU read sections, and unless said otherwise must be called outside one: it reports
@@ -36,21 +36,23 @@ enum pt_prot {
 };
 
 enum pt_flags {
-    PT_INCOHERENT = 1, /* hardware does not snoop when it walks: flush to memory what it is to see */
-    PT_ACCESSED_IS_DIRTY =
-        2,               /* an emulator's erratum: an accessed leaf counts as dirty, a harvest clears both */
-    PT_PRESET_DIRTY = 4, /* leaves are made with accessed and dirty set, since hardware cannot set them */
+    /* Hardware does not snoop when it walks: what it is to see is flushed to memory. */
+    PT_INCOHERENT = 1,
+    /* An emulator's erratum: an accessed leaf counts as dirty, and a harvest clears both. */
+    PT_ACCESSED_IS_DIRTY = 2,
+    /* Leaves are made with accessed and dirty set, since hardware cannot set them. */
+    PT_PRESET_DIRTY = 4,
 };
 
-/* One tree. All but root and tables are set once. */
+/* One tree. All but what says atomic is set once. */
 struct pt {
     uint64_t *root;
-    uint64_t tables;   /* table pages linked into the tree, the root included (atomic) */
-    uint8_t top_level; /* level of the root table: levels - 1 */
-    uint8_t
-        leaf_levels; /* bit n: leaves are allowed at level n; 1, 3 or 7, since a split goes level by level */
-    uint8_t address_lg2; /* addresses below 2^this can be mapped */
-    uint8_t flags;       /* enum pt_flags */
+    uint64_t tables;      /* table pages linked into the tree, the root included (atomic) */
+    uint32_t open_splits; /* leaves that were split and may be cached whole still (atomic; split.h) */
+    uint8_t top_level;    /* level of the root table: levels - 1 */
+    uint8_t leaf_levels;  /* bit n: leaves are allowed at level n; 1, 3 or 7: a split goes level by level */
+    uint8_t address_lg2;  /* addresses below 2^this can be mapped */
+    uint8_t flags;        /* enum pt_flags */
 };
 
 /* A leaf as lookup and visit show it. */
@@ -80,8 +82,7 @@ struct pt_ops {
 
     /* Maps [iova, last] to hpa on, with the largest leaves that fit. iova and hpa are multiples of 4 KiB,
      * last + 1 too. *mapped_end is the end of what is mapped: last + 1, or less when it fails, and then the
-     * caller unmaps that part and prunes at *mapped_end (the table there may have been emptied while it was
-     * held for what did not come). ERR_EXISTS where something is mapped, ERR_NOMEM. Ranges are checked by
+     * caller unmaps that part. ERR_EXISTS where something is mapped, ERR_NOMEM. Ranges are checked by
      * the caller (pt_check_range()). What it stored may reach memory after it returned, but before anything
      * that this CPU stores later, such as what starts a device. */
     int (*map)(struct pt *pt, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot,

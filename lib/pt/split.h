@@ -25,8 +25,8 @@ static ALWAYS_INLINE void pt_fill_children(const struct pt_format *fmt, uint64_t
 
 /* Puts a table in the place of the leaf that was found in slot, at level. The compare-and-swap takes just the
  * bits that the children got: if hardware or a harvest changed them meanwhile it fails, and *leaf is what is
- * there now. The unit may use the large translation until it is invalidated, as a whole. Inside a read
- * section. */
+ * there now. A unit may use the large translation until it is invalidated, as a whole; until then the tree
+ * has an open split. Inside a read section. */
 static ALWAYS_INLINE bool pt_split_leaf(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
                                         uint64_t *leaf, uint64_t iova, unsigned level, uint64_t *table,
                                         struct gather *gather)
@@ -38,12 +38,33 @@ static ALWAYS_INLINE bool pt_split_leaf(const struct pt_format *fmt, struct pt *
     pt_fill_children(fmt, table, *leaf, level);
     pt_table_begin(table, PT_ENTRIES);
     pt_flush(pt, table, PT_ENTRIES);
-    if (!atomic_compare_exchange(slot, leaf, entry))
+    /* Before the table can be found: see pt_widen_for_splits(). */
+    atomic_fetch_add(&pt->open_splits, 1u);
+    if (!atomic_compare_exchange(slot, leaf, entry)) {
+        atomic_fetch_sub(&pt->open_splits, 1u);
         return false;
+    }
+    gather_add_split(gather, &pt->open_splits);
     pt_settle(pt, slot, entry);
     atomic_fetch_add(&pt->tables, 1u);
     gather_add_range(gather, start, start + PT_ENTRY_SIZE(level) - 1);
     return true;
+}
+
+/* Somebody who finds a table where a leaf was split a moment ago may change small leaves in it, which no unit
+ * has: it has the large translation, until the one who split it has invalidated that. So as long as any split
+ * is open the largest leaf around goes too (11.4.6.2: a large page goes by an address mask of its own size).
+ * After all changes, whose locked instructions order them before the read; its partner is the raise before
+ * the compare-and-swap in pt_split_leaf(): who finds the table sees the count, or a count that has fallen,
+ * and then no unit has the large translation any more. */
+static inline void pt_widen_for_splits(const struct pt *pt, struct gather *gather)
+{
+    const uint64_t largest = PT_ENTRY_SIZE(PT_LEAF_LEVEL_MAX);
+
+    if (atomic_read(&pt->open_splits) == gather->splits || gather_empty(gather) || mutant(SPLIT_IGNORED))
+        return;
+    gather_add_range(gather, align_down(gather->iova, largest),
+                     align_down(gather->last, largest) + largest - 1);
 }
 
 /* The level down to which the leaf at iova has to be split so that leaves begin at iova: its own if it begins

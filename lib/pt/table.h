@@ -29,9 +29,12 @@ static ALWAYS_INLINE void pt_table_begin(const uint64_t *table, unsigned count)
  * frozen. */
 static ALWAYS_INLINE bool pt_table_reserve(const uint64_t *entry, unsigned count)
 {
-    uint32_t before = atomic_fetch_add(pt_table_count(entry), count);
+    uint32_t *used = pt_table_count(entry);
 
-    return !(before & PT_TABLE_FROZEN) || mutant(FROZEN_SKIPPED);
+    if (mutant(FROZEN_SKIPPED))
+        return atomic_fetch_add(used, count), true;
+    /* The look first, or those who come again and again would make the count overflow in the end. */
+    return !(atomic_read(used) & PT_TABLE_FROZEN) && !(atomic_fetch_add(used, count) & PT_TABLE_FROZEN);
 }
 
 /* After count entries were emptied, or not installed. Returns how many are left in use. A full barrier: who

@@ -9,8 +9,8 @@
 #include "lib/pt/walk.h"
 
 /* Puts a detached table and all below it into the gather. Nobody changes these tables any more (callers do
- * not overlap), but for accessed and dirty bits that hardware sets until the invalidation. Returns how many
- * tables went. */
+ * not overlap), but for accessed and dirty bits that hardware sets until the invalidation. It may be a large
+ * tree: outside read sections. Returns how many tables went. */
 static inline uint64_t pt_detach(const struct pt_format *fmt, uint64_t *table, uint64_t iova, unsigned level,
                                  struct gather *gather)
 {
@@ -23,6 +23,8 @@ static inline uint64_t pt_detach(const struct pt_format *fmt, uint64_t *table, u
         if (pt_is_table(fmt, entry, level))
             count += pt_detach(fmt, pt_child(fmt, entry), iova + i * PT_ENTRY_SIZE(level), level - 1, gather);
     }
+    if (level)
+        rcu_quiescent();
     return count;
 }
 
@@ -32,7 +34,8 @@ struct pt_path {
     unsigned level; /* of the lowest */
 };
 
-/* Goes down along iova as long as there are tables, but into none that [iova, last] covers. */
+/* Goes down along iova as long as there are tables, but into none that [iova, last] covers. A leaf that was
+ * split may not be a table in memory yet: who changes what is below goes on when it is. */
 static ALWAYS_INLINE void pt_path_to(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
                                      uint64_t last, struct pt_path *path)
 {
@@ -50,6 +53,8 @@ static ALWAYS_INLINE void pt_path_to(const struct pt_format *fmt, const struct p
         entry = pt_read(path->slots[level]);
         if (!pt_is_table(fmt, entry, level) || pt_covers(iova, last, level))
             return;
+        if (!mutant(NO_SETTLE_ON_UNMAP))
+            pt_settle(pt, path->slots[level], entry);
         table = pt_child(fmt, entry);
     }
 }
@@ -85,6 +90,9 @@ struct pt_unlinking {
     uint64_t last;
     struct gather *gather;
     struct dirty_bitmap *dirty;
+    uint64_t *detached; /* a table that the last step took out, */
+    uint64_t detached_iova;
+    unsigned detached_level; /* and its level */
 };
 
 /* Empties an entry of level 0, given what was read there; nothing happens if that is empty. Returns how many
@@ -106,21 +114,19 @@ static ALWAYS_INLINE unsigned pt_take_page(const struct pt_format *fmt, const st
 }
 
 /* Empties an entry above level 0 that lies wholly in the range. What is in it counts when it is exchanged:
- * somebody may split a large leaf until then, and hardware may set accessed in a table entry. Returns whether
- * that was a table. */
-static ALWAYS_INLINE bool pt_take_entry(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
-                                        unsigned level, const struct pt_unlinking *range)
+ * somebody may split a large leaf until then, and hardware may set accessed in a table entry. */
+static ALWAYS_INLINE void pt_take_entry(const struct pt_format *fmt, const struct pt *pt, uint64_t *slot,
+                                        unsigned level, struct pt_unlinking *range)
 {
     uint64_t entry = atomic_exchange(slot, 0ull);
 
     if (pt_is_table(fmt, entry, level)) {
-        atomic_fetch_sub(&pt->tables,
-                         pt_detach(fmt, pt_child(fmt, entry), range->iova, level - 1, range->gather));
-        return true;
-    }
-    if (range->dirty && entry & pt_dirty_mask(fmt, pt) && !mutant(UNMAP_FORGETS_DIRTY))
+        range->detached = pt_child(fmt, entry);
+        range->detached_iova = range->iova;
+        range->detached_level = level - 1;
+    } else if (range->dirty && entry & pt_dirty_mask(fmt, pt) && !mutant(UNMAP_FORGETS_DIRTY)) {
         dirty_bitmap_mark(range->dirty, range->iova, range->iova + PT_ENTRY_SIZE(level) - 1);
-    return false;
+    }
 }
 
 /* Takes out pages that lie in one table of level 0. Returns how many there were. */
@@ -139,22 +145,20 @@ static ALWAYS_INLINE unsigned pt_unlink_pages(const struct pt_format *fmt, struc
 }
 
 /* Takes out what lies in one table above, up to the first table in it, that one included if the range covers
- * it: it may be a large tree, so the next step has a section of its own. Returns how many entries there
- * were. */
+ * it. Returns how many entries there were. */
 static ALWAYS_INLINE unsigned pt_unlink_entries(const struct pt_format *fmt, struct pt *pt, uint64_t *slots,
                                                 unsigned level, struct pt_unlinking *range)
 {
     unsigned left = PT_ENTRIES - pt_index(range->iova, level);
     unsigned count = 0, taken = 0;
-    bool table = false;
 
-    while (!table && count < left && range->iova <= range->last) {
+    while (!range->detached && count < left && range->iova <= range->last) {
         uint64_t entry = pt_read(&slots[count]);
 
         if (pt_is_table(fmt, entry, level) && !pt_covers(range->iova, range->last, level))
             break; /* the next step goes down here */
         if (pt_is_present(fmt, entry)) {
-            table = pt_take_entry(fmt, pt, &slots[count], level, range);
+            pt_take_entry(fmt, pt, &slots[count], level, range);
             taken++;
         }
         range->iova = pt_entry_end(range->iova, level);
@@ -164,14 +168,15 @@ static ALWAYS_INLINE unsigned pt_unlink_entries(const struct pt_format *fmt, str
     return taken;
 }
 
-/* Takes out what lies in one table, and the table itself if nothing is left in it. Inside a read section. */
+/* Takes out what lies in one table; and at the end of the range the table itself if nothing is left in it: a
+ * mapper beside it waits from then on until the invalidation. Inside a read section. */
 static ALWAYS_INLINE void pt_unlink_step(const struct pt_format *fmt, struct pt *pt,
                                          struct pt_unlinking *range)
 {
     struct pt_path path;
     uint64_t start = range->iova, last = range->last;
     uint64_t *slots;
-    unsigned taken;
+    unsigned taken, left;
 
     pt_path_to(fmt, pt, start, last, &path);
     slots = path.slots[path.level];
@@ -180,26 +185,12 @@ static ALWAYS_INLINE void pt_unlink_step(const struct pt_format *fmt, struct pt 
     if (!taken)
         return;
     gather_add_range(range->gather, start, range->iova <= last ? range->iova - 1 : last);
-    if (pt_table_release(slots, taken) <= range->gather->frozen_count)
+    left = pt_table_release(slots, taken);
+    if (range->iova > last && left <= range->gather->frozen_count)
         pt_prune_path(pt, &path, start, range->gather);
 }
 
-static ALWAYS_INLINE int pt_unlink(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
-                                   struct gather *gather, struct dirty_bitmap *dirty)
-{
-    struct pt_unlinking range = {.iova = iova, .last = last, .gather = gather, .dirty = dirty};
-    int error = pt_edges_fit(fmt, pt, iova, last) ? 0 : pt_cut_edges(fmt, pt, iova, last, gather);
-
-    while (!error && range.iova <= last) {
-        rcu_read_lock();
-        pt_unlink_step(fmt, pt, &range);
-        rcu_read_unlock();
-        if (range.iova <= last)
-            rcu_quiescent();
-    }
-    return error;
-}
-
+/* Detaches the tables on the way to iova that are empty. */
 static inline void pt_prune_at(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
                                struct gather *gather)
 {
@@ -212,10 +203,40 @@ static inline void pt_prune_at(const struct pt_format *fmt, struct pt *pt, uint6
 }
 
 /* Tables in the middle of a range went with it. */
+static inline void pt_prune_edges(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
+                                  struct gather *gather)
+{
+    pt_prune_at(fmt, pt, iova, gather);
+    pt_prune_at(fmt, pt, align_down(last, PAGE_SIZE), gather);
+}
+
+static ALWAYS_INLINE int pt_unlink(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
+                                   struct gather *gather, struct dirty_bitmap *dirty)
+{
+    struct pt_unlinking range = {.iova = iova, .last = last, .gather = gather, .dirty = dirty};
+    int error = pt_edges_fit(fmt, pt, iova, last) ? 0 : pt_cut_edges(fmt, pt, iova, last, gather);
+    unsigned steps = 0;
+
+    for (; !error && range.iova <= last; steps++) {
+        range.detached = NULL;
+        rcu_read_lock();
+        pt_unlink_step(fmt, pt, &range);
+        rcu_read_unlock();
+        if (range.detached)
+            atomic_fetch_sub(&pt->tables, pt_detach(fmt, range.detached, range.detached_iova,
+                                                    range.detached_level, gather));
+        if (range.iova <= last)
+            rcu_quiescent();
+    }
+    if (steps > 1)
+        pt_prune_edges(fmt, pt, iova, last, gather);
+    pt_widen_for_splits(pt, gather);
+    return error;
+}
+
 static inline void pt_prune(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
                             struct gather *gather)
 {
     gather->prune_again = false;
-    pt_prune_at(fmt, pt, iova, gather);
-    pt_prune_at(fmt, pt, align_down(last, PAGE_SIZE), gather);
+    pt_prune_edges(fmt, pt, iova, last, gather);
 }

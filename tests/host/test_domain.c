@@ -123,6 +123,40 @@ static void unmap_invalidates_before_it_frees(void **state)
     domain_free(domain);
 }
 
+static uint64_t neighbour;
+
+static void unmap_neighbour(struct iommu_domain *domain)
+{
+    hardware.during = NULL;
+    assert_int_equal(iommu_unmap(domain, neighbour, neighbour + PAGE_SIZE - 1, NULL), 0);
+}
+
+/* Of the tables above both pages, which neither could free while the other had an entry there frozen. */
+static void what_a_neighbour_leaves_empty_during_the_invalidation_goes(void **state)
+{
+    static const struct {
+        uint64_t iova, bytes, neighbour; /* the tables meet at the beginning of the range, and at its end */
+    } cases[] = {
+        {BASE, PAGE_SIZE, BASE + 2 * MIB},
+        {BASE + GIB - PAGE_SIZE, 2 * PAGE_SIZE, BASE + GIB + 2 * MIB},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct iommu_domain *domain = domain_make(&rcu_ops);
+
+        neighbour = cases[i].neighbour;
+        assert_int_equal(map(domain, cases[i].iova, PAGE_SIZE), 0);
+        assert_int_equal(map(domain, cases[i].iova + cases[i].bytes - PAGE_SIZE, PAGE_SIZE),
+                         cases[i].bytes > PAGE_SIZE ? 0 : ERR_EXISTS);
+        assert_int_equal(map(domain, neighbour, PAGE_SIZE), 0);
+        hardware.during = unmap_neighbour;
+        assert_int_equal(iommu_unmap(domain, cases[i].iova, cases[i].iova + cases[i].bytes - 1, NULL), 0);
+        assert_int_equal(domain->pt.tables, 1);
+        domain_free(domain);
+    }
+}
+
 static void a_single_page_asks_for_leaves_only(void **state)
 {
     struct iommu_domain *domain = domain_make(&rcu_ops);
@@ -342,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unmap_invalidates_before_it_frees),
+        cmocka_unit_test(what_a_neighbour_leaves_empty_during_the_invalidation_goes),
         cmocka_unit_test(a_single_page_asks_for_leaves_only),
         cmocka_unit_test(unmap_harvests_after_the_invalidation),
         cmocka_unit_test(a_failed_invalidation_keeps_the_tables_and_reports_all),

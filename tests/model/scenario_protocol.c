@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The small protocols, by every schedule: pages and tables that go while they are used. */
+#include "lib/page_alloc.h"
+#include "lib/platform.h"
 #include "lib/rcu.h"
 #include "lib/units.h"
 #include "tests/model/scenario_driver.h"
@@ -249,4 +251,70 @@ SCENARIO(table_freed_x_harvest, .kind = SCENARIO_EXHAUSTIVE, .deviations = 2,
          .what = "a table is unmapped as a whole and freed while a CPU harvests it")
 {
     table_goes_from_under("harvester", harvest_page_1);
+}
+
+/* Pages of one large leaf that belong to two callers: one of them splits it, and invalidates it as a whole,
+ * which the other one must not take for done. */
+
+static void unmap_page_1_of_leaf(void *context)
+{
+    (void)context;
+    expect_equal(oracle_unmap(rig.oracle, rig_page(1), rig_last(1)), 0);
+}
+
+static void unmap_page_0_of_leaf(void *context)
+{
+    (void)context;
+    expect_equal(oracle_unmap(rig.oracle, rig_page(0), rig_last(0)), 0);
+}
+
+static void harvest_page_1_of_leaf(void *context)
+{
+    (void)context;
+    expect_equal(oracle_harvest(rig.oracle, rig_page(1), rig_last(1)), 0);
+}
+
+static void leaf_is_shared(const struct unit_config *const *configs, const char *name,
+                           void (*second)(void *context))
+{
+    static struct rig_traffic traffic = {
+        .device = 0, .first = 1, .pages = 1, .accesses = 1, .kind = RIG_WRITES};
+    void *memory;
+
+    rig_start(configs, 1, 0x40000000ull, PT_ENTRIES);
+    memory = pages_alloc(PT_ENTRIES_LG2, PAGE_DMA);
+    expect(memory);
+    expect_equal(oracle_map(rig.oracle, rig_page(0), rig_last(PT_ENTRIES - 1), virt_to_phys(memory),
+                            PT_READ | PT_WRITE),
+                 0);
+    expect(device_access(rig_attach(0), rig_page(1), true));
+    device_drain(&rig.devices[0]);
+    rig.pages_go = second == unmap_page_1_of_leaf;
+    rig_start_cpu(1, "unmapper", unmap_page_0_of_leaf, NULL);
+    rig_start_cpu(2, name, second, NULL);
+    rig_start_traffic(&traffic);
+    rig_run();
+    rig_finish();
+}
+
+/* It takes two deviations to find what can go wrong here, which are some ten minutes (--deviations 2);
+ * tests/mutants/run does it for drivers that are wrong. */
+
+SCENARIO(split_x_unmap, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
+         .what = "two CPUs unmap a page each of one large leaf that a device writes")
+{
+    leaf_is_shared(modern, "second unmapper", unmap_page_1_of_leaf);
+}
+
+SCENARIO(split_x_unmap_incoherent, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
+         .what = "the same on a unit that sees only what was flushed")
+{
+    leaf_is_shared(incoherent, "second unmapper", unmap_page_1_of_leaf);
+}
+
+SCENARIO(
+    split_x_harvest, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
+    .what = "a CPU unmaps a page of a large leaf while another harvests the next one, and a device writes it")
+{
+    leaf_is_shared(modern, "harvester", harvest_page_1_of_leaf);
 }
