@@ -65,7 +65,7 @@ static ALWAYS_INLINE void pt_path_to(const struct pt_format *fmt, const struct p
 static ALWAYS_INLINE void pt_prune_path(struct pt *pt, const struct pt_path *path, uint64_t iova,
                                         struct gather *gather)
 {
-    uint64_t count = gather->table_count;
+    uint64_t start, count = gather->table_count;
 
     for (unsigned level = path->level; level < pt->top_level; level++) {
         uint64_t *table = path->slots[level] - pt_index(iova, level);
@@ -76,9 +76,14 @@ static ALWAYS_INLINE void pt_prune_path(struct pt *pt, const struct pt_path *pat
         (void)atomic_exchange(above, PT_FROZEN);
         pt_flush(pt, above, 1);
         gather_add_frozen(gather, above);
-        gather_add_table(gather, table, align_down(iova, PT_ENTRY_SIZE(level + 1)), level);
-        /* A unit that invalidates a page drops every table entry on its path. */
-        gather_add_range(gather, iova, iova + PAGE_SIZE - 1);
+        /* All of it: others emptied the other entries, and their invalidations may not have completed. What a
+         * unit has cached from this table must go before the table does. */
+        start = align_down(iova, PT_ENTRY_SIZE(level + 1));
+        gather_add_table(gather, table, start, level);
+        if (mutant(PRUNE_LEAVES_OTHERS))
+            gather_add_range(gather, iova, iova + PAGE_SIZE - 1);
+        else
+            gather_add_range(gather, start, start + PT_ENTRY_SIZE(level + 1) - 1);
     }
     if (gather->table_count != count)
         atomic_fetch_sub(&pt->tables, gather->table_count - count);

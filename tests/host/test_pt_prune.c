@@ -82,8 +82,9 @@ static void what_was_pruned_is_invalidated(void **state)
     gather_init(&gather);
     assert_int_equal(ops->unlink(&pt, BASE, BASE + PAGE_SIZE - 1, &gather, NULL), 0);
     assert_true(gather_has_tables(&gather));
-    assert_int_equal(gather.iova, BASE);
-    assert_int_equal(gather.last, BASE + PAGE_SIZE - 1);
+    /* All that the topmost of these tables translates: others may have emptied it with us. */
+    assert_int_equal(gather.iova, align_down(BASE, PT_ENTRY_SIZE(levels - 1)));
+    assert_int_equal(gather.last, gather.iova + PT_ENTRY_SIZE(levels - 1) - 1);
     assert_int_equal(settle(&gather, NULL), levels - 1);
     tree_free();
 }

@@ -69,6 +69,14 @@ static void page_is_out(struct oracle_page *page, bool unconfirmed)
     page->standing = STANDING_OUT;
 }
 
+/* A unit may go on through a table that went, and find nothing there that is mapped later: also beside the
+ * range, since a table that became empty goes as a whole. */
+static void doubt_if_unconfirmed(struct oracle *oracle, int error)
+{
+    for (unsigned i = 0; oracle_is_unconfirmed(error) && i < oracle->page_count; i++)
+        oracle->pages[i].doubtful = true;
+}
+
 void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int error)
 {
     unsigned first, end;
@@ -77,11 +85,11 @@ void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int er
      * by then. */
     store_buffer_drain();
     history("map of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
+    doubt_if_unconfirmed(oracle, error);
     oracle_clip(oracle, iova, last, &first, &end);
     for (unsigned i = first; i < end; i++) {
         struct oracle_page *page = &oracle->pages[i];
 
-        page->doubtful = page->doubtful || oracle_is_unconfirmed(error);
         if (page->standing != STANDING_COMING)
             continue;
         page->standing = STANDING_IN;
@@ -113,12 +121,11 @@ void oracle_unmap_ends(struct oracle *oracle, uint64_t iova, uint64_t last, cons
     unsigned first, end;
 
     history("unmap of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
+    doubt_if_unconfirmed(oracle, error);
     oracle_clip(oracle, iova, last, &first, &end);
     for (unsigned i = first; i < end; i++) {
         struct oracle_page *page = &oracle->pages[i];
 
-        /* Where nothing was mapped, too: a table that went may be cached still. */
-        page->doubtful = page->doubtful || oracle_is_unconfirmed(error);
         if (page->standing != STANDING_GOING)
             continue;
         page->standing = STANDING_IN;
