@@ -92,9 +92,27 @@ static void add_memory(void)
              (unsigned long)(left_out / KIB));
 }
 
-/* Devices are kept from memory by bus mastering alone until the units block them. */
-static void start_devices(const struct boot_info *info, const struct acpi_info *acpi)
+static struct iommu_config read_iommu_config(const char *config)
 {
+    static const char *const translations[] = {"auto", "legacy", "second-stage", "first-stage"};
+    struct iommu_config iommu = {0};
+    char value[CONFIG_VALUE_MAX];
+    const char *text = value;
+    uint64_t levels;
+
+    if (config_get(config, "iommu", value, sizeof(value)))
+        for (unsigned i = 0; i < ARRAY_SIZE(translations); i++)
+            if (strcmp(value, translations[i]) == 0)
+                iommu.translation = i;
+    if (config_get(config, "iommu_levels", value, sizeof(value)) && config_number(&text, 5, &levels))
+        iommu.levels = (unsigned)levels;
+    return iommu;
+}
+
+/* Devices are kept from memory by bus mastering alone until the units block them. */
+static void start_devices(const struct boot_info *info, const struct acpi_info *acpi, const char *config)
+{
+    struct iommu_config iommu = read_iommu_config(config);
     int error = pci_init(acpi->ecam, acpi->ecam_count);
 
     /* A function that is not known could not be stopped. */
@@ -103,7 +121,7 @@ static void start_devices(const struct boot_info *info, const struct acpi_info *
     log_info("PCI: bus mastering switched off (%u functions had it on)", pci_bus_master_off_all());
     if (!info->dmar)
         cannot_run("the firmware has no DMAR table: VT-d is not there, or switched off in its setup");
-    error = iommu_init(phys_to_virt(info->dmar), info->dmar_bytes);
+    error = iommu_init(phys_to_virt(info->dmar), info->dmar_bytes, &iommu);
     if (error)
         cannot_run("VT-d cannot be used; the log above says why");
 }
@@ -146,7 +164,7 @@ void lull_main(const struct boot_info *info)
         ioapic_mask(acpi.madt.io_apics[i]);
     if (apic_init(apic_mode(config)))
         cannot_run("the local APIC cannot be used; the log above says why");
-    start_devices(info, &acpi);
+    start_devices(info, &acpi, config);
     start_cpus(info, &acpi.madt, config);
     log_info("ready: %u CPUs", cpu_count());
     console_start(config);

@@ -18,11 +18,24 @@
 
 struct iommu_domain;
 
+enum iommu_translation {
+    IOMMU_TRANSLATION_AUTO, /* what all units can do, dirty tracking before all else */
+    IOMMU_TRANSLATION_LEGACY,
+    IOMMU_TRANSLATION_SECOND_STAGE, /* of scalable mode, as the next one */
+    IOMMU_TRANSLATION_FIRST_STAGE,
+};
+
+/* What iommu_init() would choose otherwise; all zero leaves everything to it. */
+struct iommu_config {
+    enum iommu_translation translation;
+    unsigned levels; /* of page tables, 3 to 5 */
+};
+
 /* Starts every unit that the DMAR table names: all devices are blocked from then on. Bus mastering must be
  * off until this returns. dmar is bytes long and nothing in it is trusted. Once, on the boot CPU.
  * ERR_MALFORMED, ERR_UNSUPPORTED, ERR_HARDWARE, ERR_TIMEOUT, ERR_NOMEM: the log says what and where, and no
  * unit is left half on. */
-int iommu_init(const void *dmar, size_t bytes) MUST_CHECK;
+int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config) MUST_CHECK;
 
 /* Leaves the units in a state that the next system can take: called before reboot and power-off, bus
  * mastering off. */

@@ -172,6 +172,16 @@ static bool valid_panic(const char *value)
     return is_one_of(value, (const char *const[]){"reboot", "halt", "poweroff", NULL});
 }
 
+static bool valid_iommu(const char *value)
+{
+    return is_one_of(value, (const char *const[]){"auto", "legacy", "second-stage", "first-stage", NULL});
+}
+
+static bool valid_iommu_levels(const char *value)
+{
+    return is_number(value, 3, 5);
+}
+
 static bool valid_dmar_poke(const char *value)
 {
     uint64_t number;
@@ -195,6 +205,8 @@ const struct config_key config_keys[] = {
     {"cpus", "takes 1 to 256", valid_cpus},
     {"log", "takes error, warn, info or debug", valid_log},
     {"panic", "takes reboot, halt or poweroff", valid_panic},
+    {"iommu", "takes auto, legacy, second-stage or first-stage", valid_iommu},
+    {"iommu_levels", "takes 3, 4 or 5", valid_iommu_levels},
     {"dmar_poke", "takes OFFSET:BYTE,OFFSET:BYTE ...", valid_dmar_poke},
     {NULL, NULL, NULL},
 };

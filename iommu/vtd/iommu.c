@@ -6,9 +6,9 @@
 #include "iommu/vtd/first_stage.h"
 #include "iommu/vtd/vtd.h"
 
-int iommu_init(const void *dmar, size_t bytes)
+int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config)
 {
-    int error = vtd_start(dmar, bytes);
+    int error = vtd_start(dmar, bytes, config);
 
     if (error)
         return error;

@@ -18,6 +18,7 @@ static struct {
     unsigned count;
     struct vtd_limits limits;
     unsigned errata;
+    struct iommu_config config;
 } vtd;
 
 unsigned vtd_unit_count(void)
@@ -172,10 +173,11 @@ static int start_all(void)
     return error ? error : start_units();
 }
 
-int vtd_start(const void *dmar, size_t bytes)
+int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
 {
     int error = forget();
 
+    vtd.config = *config;
     if (!error)
         error = dmar_parse(dmar, bytes, &vtd.dmar);
     if (error)

@@ -2,6 +2,7 @@
 /* All units of the machine, and what they have in common. */
 #pragma once
 
+#include "iommu/iommu.h"
 #include "iommu/vtd/dmar.h"
 #include "iommu/vtd/unit.h"
 #include "lib/compiler.h"
@@ -21,7 +22,7 @@ struct vtd_limits {
 };
 
 /* What iommu_init() and iommu_shutdown() do to the units. */
-int vtd_start(const void *dmar, size_t bytes) MUST_CHECK;
+int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config) MUST_CHECK;
 void vtd_stop(void);
 
 /* Reads the fault registers of all units: a storm that was cut short leaves faults there. */

@@ -283,7 +283,8 @@ static void finish(void)
         }
     iommu_shutdown();
     rcu_barrier();
-    check(iommu_init("", 0) == ERR_MALFORMED); /* gives back what the last start left */
+    check(iommu_init("", 0, &(struct iommu_config){0}) ==
+          ERR_MALFORMED); /* gives back what the last start left */
 }
 
 static uint64_t pages_free_now(void)
@@ -324,7 +325,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         fakes[i].cap |= kind & 2 ? VTD_CAP_CM : 0;
         fakes[i].command_reads = kind >> 2 & 3;
     }
-    check(iommu_init(table, fake_vtd_dmar(table, UNITS, "BOCHS ")) == 0);
+    check(iommu_init(table, fake_vtd_dmar(table, UNITS, "BOCHS "), &(struct iommu_config){0}) == 0);
     for (unsigned i = 0; i < STEPS && input.left; i++) {
         step(&input);
         check_all();

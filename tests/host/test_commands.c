@@ -27,7 +27,7 @@ static int start(void **state)
 
     (void)state;
     fake_vtd_install(fakes, 2);
-    return iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "));
+    return iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "), &(struct iommu_config){0});
 }
 
 static int stop(void **state)
@@ -96,7 +96,7 @@ static void units_are_shown_with_what_they_can_do(void **state)
 static void without_a_unit_the_console_says_so(void **state)
 {
     (void)state;
-    assert_int_equal(iommu_init("", 0), ERR_MALFORMED);
+    assert_int_equal(iommu_init("", 0, &(struct iommu_config){0}), ERR_MALFORMED);
     assert_shows("iommu", "no unit\n");
 }
 

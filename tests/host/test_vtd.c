@@ -36,7 +36,7 @@ static int init_as(unsigned units, const char *oem_id)
     uint8_t table[256];
     size_t bytes = fake_vtd_dmar(table, units, oem_id);
 
-    return iommu_init(table, bytes);
+    return iommu_init(table, bytes, &(struct iommu_config){0});
 }
 
 static int start(void **state)
@@ -398,7 +398,7 @@ static void a_device_of_an_rmrr_stays_blocked(void **state)
     memcpy(table + bytes, rmrr, sizeof rmrr);
     bytes += sizeof rmrr;
     fake_vtd_seal(table, bytes);
-    assert_int_equal(iommu_init(table, bytes), 0);
+    assert_int_equal(iommu_init(table, bytes, &(struct iommu_config){0}), 0);
     domain = create("a");
     assert_int_equal(iommu_attach(domain, nvme), ERR_UNSUPPORTED);
     assert_non_null(strstr(host_log(), "0000:00:03.0 stays blocked"));
@@ -422,7 +422,8 @@ static void memory_may_run_out_at_every_page(void **state)
     uint64_t before;
     bool done = false;
 
-    assert_int_equal(iommu_init("", 0), ERR_MALFORMED); /* gives back what the last test left */
+    assert_int_equal(iommu_init("", 0, &(struct iommu_config){0}),
+                     ERR_MALFORMED); /* gives back what the last test left */
     before = free_pages();
     for (unsigned pages = 0; !done; pages++) {
         struct iommu_domain *domain = NULL;
@@ -444,7 +445,7 @@ static void memory_may_run_out_at_every_page(void **state)
             assert_int_equal(iommu_domain_destroy(domain), 0);
         host_release_pages();
         stop(state);
-        assert_int_equal(iommu_init("", 0), ERR_MALFORMED);
+        assert_int_equal(iommu_init("", 0, &(struct iommu_config){0}), ERR_MALFORMED);
         assert_int_equal(free_pages(), before);
         assert_true(pages < 64);
     }

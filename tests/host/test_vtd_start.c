@@ -27,7 +27,7 @@ static int init_as(unsigned units, const char *oem_id)
     uint8_t table[256];
     size_t bytes = fake_vtd_dmar(table, units, oem_id);
 
-    return iommu_init(table, bytes);
+    return iommu_init(table, bytes, &(struct iommu_config){0});
 }
 
 static int stop(void **state)
@@ -56,7 +56,7 @@ static void an_rmrr_may_be_of_any_size(void **state)
     memcpy(table + bytes, rmrr, sizeof rmrr);
     bytes += sizeof rmrr;
     fake_vtd_seal(table, bytes);
-    assert_int_equal(iommu_init(table, bytes), 0);
+    assert_int_equal(iommu_init(table, bytes, &(struct iommu_config){0}), 0);
     assert_non_null(strstr(host_log(), "RMRR 0x100000000-0xffffffffffff"));
     assert_null(strstr(host_log(), "firmware does not reserve"));
 }

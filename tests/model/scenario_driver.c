@@ -39,7 +39,7 @@ void rig_start(const struct unit_config *const *configs, unsigned units, uint64_
 
     machine_make(configs, units);
     dmar = machine_dmar(&bytes);
-    expect_equal(iommu_init(dmar, bytes), 0);
+    expect_equal(iommu_init(dmar, bytes, &(struct iommu_config){0}), 0);
     rig.domain = iommu_domain_create("guest", &error);
     expect_equal(error, 0);
     iommu_domain_info(rig.domain, &info);

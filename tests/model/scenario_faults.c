@@ -47,7 +47,7 @@ static void start(unsigned registers)
     machine_make(&configs, 1);
     dmar = machine_dmar(&bytes);
     unit = machine_unit(0);
-    expect_equal(iommu_init(dmar, bytes), 0);
+    expect_equal(iommu_init(dmar, bytes, &(struct iommu_config){0}), 0);
 }
 
 static bool registers_empty(void)

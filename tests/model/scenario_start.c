@@ -18,7 +18,7 @@ static int start(void)
     size_t bytes;
     const void *dmar = machine_dmar(&bytes);
 
-    return iommu_init(dmar, bytes);
+    return iommu_init(dmar, bytes, &(struct iommu_config){0});
 }
 
 static void make_one(const struct unit_config *config)
