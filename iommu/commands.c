@@ -16,7 +16,8 @@ static void print_unit(const struct vtd_unit *unit)
     const char *name;
 
     printf("vtd%u  %#" PRIx64 "  version %u.%u  segment %04x  %s%s\n", unit->index, unit->drhd->registers,
-           cap->version_major, cap->version_minor, unit->drhd->segment, unit->on ? "on" : "off",
+           cap->version_major, cap->version_minor, unit->drhd->segment,
+           unit->on ? unit->scalable ? "scalable mode" : "legacy mode" : "off",
            unit->drhd->include_all ? "  all other devices" : "");
     printf("      CAP %016" PRIx64 "  ECAP %016" PRIx64 "\n     ", cap->cap, cap->ecap);
     for (unsigned n = 0; (name = vtd_cap_name(cap, n)); n++)
@@ -62,6 +63,7 @@ struct domain_list {
 
 struct device_list {
     struct pci_address devices[LISTED_MAX];
+    uint32_t pasids[LISTED_MAX];
     unsigned count;
 };
 
@@ -76,12 +78,14 @@ static void list_domain(void *context, struct iommu_domain *domain)
     list->count++;
 }
 
-static void list_device(void *context, struct pci_address device)
+static void list_device(void *context, struct pci_address device, uint32_t pasid)
 {
     struct device_list *list = context;
 
-    if (list->count < LISTED_MAX)
+    if (list->count < LISTED_MAX) {
         list->devices[list->count] = device;
+        list->pasids[list->count] = pasid;
+    }
     list->count++;
 }
 
@@ -90,8 +94,12 @@ static void print_devices(struct iommu_domain *domain)
     struct device_list list = {.count = 0};
 
     iommu_devices_visit(domain, list_device, &list);
-    for (unsigned i = 0; i < list.count && i < LISTED_MAX; i++)
-        printf("    " PCI_FORMAT "\n", PCI_ARGS(list.devices[i]));
+    for (unsigned i = 0; i < list.count && i < LISTED_MAX; i++) {
+        printf("    " PCI_FORMAT, PCI_ARGS(list.devices[i]));
+        if (list.pasids[i] != IOMMU_NO_PASID)
+            printf(" PASID %u", list.pasids[i]);
+        printf("\n");
+    }
     if (list.count > LISTED_MAX)
         printf("    and %u more\n", list.count - LISTED_MAX);
 }

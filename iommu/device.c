@@ -9,6 +9,7 @@
 struct iommu_device {
     struct list link;
     struct pci_address address;
+    uint32_t pasid;
     struct iommu_domain *domain;
     bool moving; /* on its way in or out: the hardware is not waited for under the lock */
 };
@@ -16,16 +17,23 @@ struct iommu_device {
 static struct spinlock lock;
 static struct list devices = {&devices, &devices};
 
-/* Under the lock. */
-static struct iommu_device *find(struct pci_address address)
+/* Under the lock. Returns how the device is in a domain by this PASID, or NULL; *busy when it is on its way
+ * by any. */
+static struct iommu_device *find(struct pci_address address, uint32_t pasid, bool *busy)
 {
+    struct iommu_device *found = NULL;
+
+    *busy = false;
     list_for_each (node, &devices) {
         struct iommu_device *device = list_entry(node, struct iommu_device, link);
 
-        if (pci_address_equal(device->address, address))
-            return device;
+        if (!pci_address_equal(device->address, address))
+            continue;
+        *busy = *busy || device->moving;
+        if (device->pasid == pasid)
+            found = device;
     }
-    return NULL;
+    return found;
 }
 
 static void forget(struct iommu_device *device)
@@ -36,17 +44,17 @@ static void forget(struct iommu_device *device)
     free(device);
 }
 
-int iommu_attach(struct iommu_domain *domain, struct pci_address address)
+int iommu_attach(struct iommu_domain *domain, struct pci_address address, uint32_t pasid)
 {
     struct iommu_device *device = malloc(sizeof *device);
-    bool taken;
+    bool taken, busy;
     int error;
 
     if (!device)
         return ERR_NOMEM;
-    *device = (struct iommu_device){.address = address, .domain = domain, .moving = true};
+    *device = (struct iommu_device){.address = address, .pasid = pasid, .domain = domain, .moving = true};
     spin_lock(&lock);
-    taken = find(address) != NULL;
+    taken = find(address, pasid, &busy) || busy;
     if (!taken)
         list_append(&devices, &device->link);
     spin_unlock(&lock);
@@ -54,7 +62,7 @@ int iommu_attach(struct iommu_domain *domain, struct pci_address address)
         free(device);
         return ERR_BUSY;
     }
-    error = domain->ops->attach(domain, address);
+    error = domain->ops->attach(domain, address, pasid);
     if (error) {
         forget(device);
         return error;
@@ -65,28 +73,30 @@ int iommu_attach(struct iommu_domain *domain, struct pci_address address)
     return 0;
 }
 
-int iommu_detach(struct iommu_domain *domain, struct pci_address address)
+int iommu_detach(struct iommu_domain *domain, struct pci_address address, uint32_t pasid)
 {
     struct iommu_device *device;
+    bool busy;
     int error = 0;
 
     spin_lock(&lock);
-    device = find(address);
+    device = find(address, pasid, &busy);
     if (!device || device->domain != domain)
         error = ERR_NOT_FOUND;
-    else if (device->moving)
+    else if (busy)
         error = ERR_BUSY;
     else
         device->moving = true;
     spin_unlock(&lock);
     if (error)
         return error;
-    error = domain->ops->detach(domain, address);
+    error = domain->ops->detach(domain, address, pasid);
     forget(device);
     return error;
 }
 
-void iommu_devices_visit(struct iommu_domain *domain, void (*visit)(void *context, struct pci_address device),
+void iommu_devices_visit(struct iommu_domain *domain,
+                         void (*visit)(void *context, struct pci_address device, uint32_t pasid),
                          void *context)
 {
     spin_lock(&lock);
@@ -94,7 +104,7 @@ void iommu_devices_visit(struct iommu_domain *domain, void (*visit)(void *contex
         struct iommu_device *device = list_entry(node, struct iommu_device, link);
 
         if (device->domain == domain)
-            visit(context, device->address);
+            visit(context, device->address, device->pasid);
     }
     spin_unlock(&lock);
 }

@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct iommu_domain_ops *default_ops;
+static const struct iommu_domain_ops *default_ops, *pass_through_ops;
 static struct spinlock domains_lock; /* the list, and the names on it */
 static struct list domains = {&domains, &domains};
 
-void iommu_set_domain_ops(const struct iommu_domain_ops *ops)
+void iommu_set_domain_ops(const struct iommu_domain_ops *ops, const struct iommu_domain_ops *pass_through)
 {
     default_ops = ops;
+    pass_through_ops = pass_through;
 }
 
 static bool frees_by_rcu(const struct iommu_domain *domain)
@@ -94,14 +95,23 @@ struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops
     return NULL;
 }
 
+static struct iommu_domain *create(const struct iommu_domain_ops *ops, const char *name, int *error)
+{
+    if (ops)
+        return iommu_domain_create_with(ops, name, error);
+    log_error("iommu: domain %s: no unit is on", name);
+    *error = ERR_UNSUPPORTED;
+    return NULL;
+}
+
 struct iommu_domain *iommu_domain_create(const char *name, int *error)
 {
-    if (!default_ops) {
-        log_error("iommu: domain %s: no unit is on", name);
-        *error = ERR_UNSUPPORTED;
-        return NULL;
-    }
-    return iommu_domain_create_with(default_ops, name, error);
+    return create(default_ops, name, error);
+}
+
+struct iommu_domain *iommu_domain_create_pass_through(const char *name, int *error)
+{
+    return create(pass_through_ops, name, error);
 }
 
 static void quarantine(struct iommu_domain *domain, struct gather *gather)
@@ -159,9 +169,15 @@ static int unmap_whole(struct iommu_domain *domain, uint64_t iova, uint64_t last
     return error ? error : settle_and_prune(domain, iova, last, &gather, dirty);
 }
 
+/* ERR_UNSUPPORTED where nothing is translated. */
+static int check_range(const struct iommu_domain *domain, uint64_t iova, uint64_t last)
+{
+    return domain->pt.root ? pt_check_range(&domain->pt, iova, last) : ERR_UNSUPPORTED;
+}
+
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
 {
-    int error = pt_check_range(&domain->pt, iova, last);
+    int error = check_range(domain, iova, last);
 
     if (error)
         return error;
@@ -198,7 +214,7 @@ int iommu_domain_destroy(struct iommu_domain *domain)
 
     if (count_devices(domain))
         return ERR_BUSY;
-    error = unmap_whole(domain, 0, pt_span_last(&domain->pt), NULL);
+    error = domain->pt.root ? unmap_whole(domain, 0, pt_span_last(&domain->pt), NULL) : 0;
     if (!error && atomic_read(&domain->quarantined))
         error = settle_quarantine(domain);
     if (error)
@@ -225,18 +241,33 @@ static int check_target(const struct iommu_domain *domain, uint64_t iova, uint64
     return 0;
 }
 
+/* Units may have kept that nothing was mapped there. */
+static int tell_mapped(struct iommu_domain *domain, uint64_t iova, uint64_t last)
+{
+    struct gather gather;
+
+    if (!domain->ops->invalidate_mapped)
+        return 0;
+    gather_init(&gather);
+    gather_add_range(&gather, iova, last);
+    gather_add_linked(&gather);
+    return domain->ops->invalidate_mapped(domain, &gather);
+}
+
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
 {
     uint64_t mapped_end;
     int unmap_error = 0;
-    int error = pt_check_range(&domain->pt, iova, last);
+    int error = check_range(domain, iova, last);
 
     if (!error)
         error = check_target(domain, iova, last, hpa, prot);
     if (error)
         return error;
     domain_lock(domain);
-    error = domain->pt_ops->map(&domain->pt, iova, last, hpa, prot, &mapped_end);
+    error = domain->pt_ops->map(&domain->pt, iova, last, hpa, prot | domain->leaf_prot, &mapped_end);
+    if (!error)
+        error = tell_mapped(domain, iova, last);
     /* A device may have used what stood for a moment, so it goes the way of all mappings. */
     if (error && mapped_end > iova)
         unmap_error = unmap_whole(domain, iova, mapped_end - 1, NULL);
@@ -248,7 +279,7 @@ bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *le
 {
     bool found;
 
-    if (iova >> domain->pt.address_lg2)
+    if (!domain->pt.root || iova >> domain->pt.address_lg2)
         return false;
     domain_lock(domain);
     found = domain->pt_ops->lookup(&domain->pt, iova, leaf);
@@ -261,6 +292,8 @@ void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t las
 {
     uint64_t limit = (1ull << domain->pt.address_lg2) - 1;
 
+    if (!domain->pt.root)
+        return;
     domain_lock(domain);
     domain->pt_ops->visit(&domain->pt, iova, last < limit ? last : limit, visit, context);
     domain_unlock(domain);
@@ -269,7 +302,7 @@ void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t las
 static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint64_t last,
                          const struct dirty_bitmap *bitmap, unsigned flags)
 {
-    int error = pt_check_range(&domain->pt, iova, last);
+    int error = check_range(domain, iova, last);
 
     if (error)
         return error;
@@ -306,8 +339,8 @@ void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *in
 {
     *info = (struct iommu_domain_info){
         .id = domain->id,
-        .format = domain->pt_ops->name,
-        .levels = domain->pt.top_level + 1u,
+        .format = domain->pt.root ? domain->pt_ops->name : "none",
+        .levels = domain->pt.root ? domain->pt.top_level + 1u : 0,
         .address_lg2 = domain->pt.address_lg2,
         .tables = atomic_read(&domain->pt.tables),
         .tables_freed = atomic_read(&domain->tables_freed),

@@ -19,19 +19,23 @@ enum iommu_domain_flags {
 struct iommu_domain_ops {
     unsigned flags; /* enum iommu_domain_flags */
 
-    /* Fills in domain->pt_ops, pt, id and tracks_dirty; and takes that back. */
+    /* Fills in domain->pt_ops, pt, id, tracks_dirty and leaf_prot; and takes that back. */
     int (*init)(struct iommu_domain *domain);
     void (*destroy)(struct iommu_domain *domain);
 
-    /* Makes a device's DMA go through the domain's tree; and blocks it again. One call at a time for a
-     * device. */
-    int (*attach)(struct iommu_domain *domain, struct pci_address device);
-    int (*detach)(struct iommu_domain *domain, struct pci_address device);
+    /* Makes a device's requests that have this PASID, or IOMMU_NO_PASID, go through the domain's tree; and
+     * blocks them again. One call at a time for a device. */
+    int (*attach)(struct iommu_domain *domain, struct pci_address device, uint32_t pasid);
+    int (*detach)(struct iommu_domain *domain, struct pci_address device, uint32_t pasid);
 
     /* Invalidates the gather's range, its table entries too when gather_has_tables(), on every unit that the
      * domain is attached to, and waits until all have completed it, and until the DMA that used the old
      * translations is drained. */
     int (*invalidate)(struct iommu_domain *domain, const struct gather *gather);
+
+    /* The same after pages were mapped in the gather's range, where units may have kept that nothing was
+     * there. NULL where they never do. */
+    int (*invalidate_mapped)(struct iommu_domain *domain, const struct gather *gather);
 };
 
 #define IOMMU_UNITS_MAX 64
@@ -39,12 +43,14 @@ struct iommu_domain_ops {
 struct iommu_domain {
     const struct iommu_domain_ops *ops;
     const struct pt_ops *pt_ops;
-    struct pt pt;
+    struct pt pt; /* without root where nothing is translated: then the domain maps nothing */
     char name[IOMMU_DOMAIN_NAME_MAX];
     struct list link;     /* on the list of all domains */
     struct spinlock lock; /* only where ops lack DOMAIN_FLAG_RCU_FREE_PAGES */
     uint16_t id;          /* the same on every unit; never 0 */
     bool tracks_dirty;
+    bool has_pasids;    /* a device was attached by a PASID (atomic) */
+    unsigned leaf_prot; /* enum pt_prot that every leaf has besides */
     /* A range that no mapping changes, its end exclusive: init() sets it where devices have one, the
      * interrupt window (VT-d spec, section 3.14). */
     uint64_t untranslated_iova;
@@ -57,8 +63,9 @@ struct iommu_domain {
     struct list quarantine; /* table pages that an agent may still walk: never freed */
 };
 
-/* The ops that iommu_domain_create() gives to new domains; set by the hardware's iommu_init(). */
-void iommu_set_domain_ops(const struct iommu_domain_ops *ops);
+/* The ops that iommu_domain_create() and iommu_domain_create_pass_through() give to new domains; set by the
+ * hardware's iommu_init(). */
+void iommu_set_domain_ops(const struct iommu_domain_ops *ops, const struct iommu_domain_ops *pass_through);
 
 /* Creates a domain with these ops, for hardware that has several kinds, and for tests. As
  * iommu_domain_create(). */

@@ -29,6 +29,9 @@ enum iommu_translation {
 struct iommu_config {
     enum iommu_translation translation;
     unsigned levels; /* of page tables, 3 to 5 */
+    /* Devices that may pass through, and then reach all memory, the hypervisor's too. */
+    const struct pci_address *trusted;
+    unsigned trusted_count;
 };
 
 /* Starts every unit that the DMAR table names: all devices are blocked from then on. Bus mastering must be
@@ -45,21 +48,31 @@ void iommu_shutdown(void);
  * NULL and sets *error: ERR_NOMEM, ERR_UNSUPPORTED, ERR_EXISTS (the name). */
 struct iommu_domain *iommu_domain_create(const char *name, int *error) MUST_CHECK;
 
+/* The same, but whose devices reach memory untranslated: nothing can be mapped in it (ERR_UNSUPPORTED), and
+ * only devices that the configuration trusts can be in it. */
+struct iommu_domain *iommu_domain_create_pass_through(const char *name, int *error) MUST_CHECK;
+
 /* Unmaps all that is left and frees the domain. ERR_BUSY while devices are attached; ERR_TIMEOUT as
  * iommu_unmap(). */
 int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 
 struct iommu_domain *iommu_domain_find(const char *name);
 
-/* Moves a device from blocked into a domain; its DMA is translated when this returns. ERR_NOT_FOUND: no unit
- * covers the device; ERR_BUSY: it is in a domain already, or on its way; ERR_UNSUPPORTED: firmware goes on
- * using it (RMRR); ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked still. */
-int iommu_attach(struct iommu_domain *domain, struct pci_address device) MUST_CHECK;
+/* Stands for requests that have no PASID. */
+#define IOMMU_NO_PASID 0u
+
+/* Moves a device from blocked into a domain; its DMA is translated when this returns. With a PASID it is only
+ * its requests that have this one, and the device may be in another domain by each of its PASIDs and by
+ * IOMMU_NO_PASID. ERR_NOT_FOUND: no unit covers the device; ERR_BUSY: it is in a domain already by this
+ * PASID, or on its way; ERR_UNSUPPORTED: firmware goes on using it (RMRR), its unit lacks what the domain is
+ * made of, or nobody said that the device may pass through; ERR_RANGE: its requests cannot have this PASID;
+ * ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked still. */
+int iommu_attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid) MUST_CHECK;
 
 /* Blocks a device again. When this returns 0 none of its DMA is under way. ERR_NOT_FOUND: it is not in this
  * domain; ERR_BUSY: another CPU is moving it; ERR_TIMEOUT, ERR_HARDWARE: its entries are gone, but a unit did
  * not confirm. */
-int iommu_detach(struct iommu_domain *domain, struct pci_address device) MUST_CHECK;
+int iommu_detach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid) MUST_CHECK;
 
 /* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing
  * when it fails: ERR_INVALID, ERR_RANGE (not whole pages, or beyond what the units translate), ERR_FORBIDDEN
@@ -126,5 +139,6 @@ void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *in
 /* Calls visit for each domain, and for each device in a domain. The lists are locked meanwhile: visit calls
  * nothing of this header but iommu_domain_info(). */
 void iommu_domains_visit(void (*visit)(void *context, struct iommu_domain *domain), void *context);
-void iommu_devices_visit(struct iommu_domain *domain, void (*visit)(void *context, struct pci_address device),
+void iommu_devices_visit(struct iommu_domain *domain,
+                         void (*visit)(void *context, struct pci_address device, uint32_t pasid),
                          void *context);

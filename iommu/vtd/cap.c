@@ -26,6 +26,14 @@ static const struct flag flags[] = {
     {"RPS", 0, VTD_ECAP_RPS},
 };
 
+/* A split goes level by level, so 1 GiB leaves are of use only with those of 2 MiB. */
+static uint8_t second_leaves(uint64_t cap)
+{
+    if (!(cap & VTD_CAP_SSLPS_2M))
+        return 1;
+    return cap & VTD_CAP_SSLPS_1G ? 7 : 3;
+}
+
 void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_t ecap)
 {
     *decoded = (struct vtd_cap){
@@ -42,9 +50,18 @@ void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_
         .coherent_tables = ecap & VTD_ECAP_C,
         .coherent_walks = ecap & VTD_ECAP_SMPWC,
         .snoop_control = ecap & VTD_ECAP_SC,
+        .scalable = ecap & VTD_ECAP_SMTS && ecap & (VTD_ECAP_FSTS | VTD_ECAP_SSTS),
+        .first_stage = ecap & VTD_ECAP_FSTS,
+        .first_stage_5 = cap & VTD_CAP_FS5LP,
+        .first_stage_1g = cap & VTD_CAP_FS1GP,
         .second_stage = ecap & VTD_ECAP_SSTS,
+        .second_stage_dirty = ecap & VTD_ECAP_SSADS,
+        .second_levels = (uint8_t)((VTD_CAP_SAGAW(cap) & 0xe) << 2),
+        .second_leaves = second_leaves(cap),
+        .pass_through = ecap & VTD_ECAP_PT,
+        .pasid_lg2 = (uint8_t)(ecap & VTD_ECAP_PASID ? VTD_ECAP_PSS(ecap) + 1 : 0),
         .page_selective = cap & VTD_CAP_PSI,
-        .leaf_1g = cap & VTD_CAP_FS1GP,
+        .write_buffer = cap & VTD_CAP_RWBF,
         .extended_interrupts = ecap & VTD_ECAP_EIM,
         .protected_regions = cap & (VTD_CAP_PLMR | VTD_CAP_PHMR),
     };
@@ -54,11 +71,9 @@ const char *vtd_cap_missing(const struct vtd_cap *cap)
 {
     if (!(cap->ecap & VTD_ECAP_QI))
         return "ECAP.QI, queued invalidation";
-    if (!(cap->ecap & VTD_ECAP_SMTS))
-        return "ECAP.SMTS, scalable-mode translation";
-    if (!(cap->ecap & VTD_ECAP_FSTS))
-        return "ECAP.FSTS, first-stage translation";
-    if (cap->cap & VTD_CAP_RWBF)
+    if (!cap->scalable && !cap->second_levels)
+        return "a stage of translation (ECAP.SMTS with FSTS or SSTS, or CAP.SAGAW)";
+    if (cap->write_buffer)
         return "memory writes without a write-buffer flush (CAP.RWBF is set)";
     /* ND = 7 is reserved. Its count would not fit the 16 bits that a PASID entry has for a domain id. */
     if (VTD_CAP_ND(cap->cap) == 7)

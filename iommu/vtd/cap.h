@@ -18,11 +18,20 @@ struct vtd_cap {
     uint16_t fault_count;     /* fault recording registers */
     bool caching_mode;        /* what is not present is cached too (CAP.CM) */
     bool coherent_tables;     /* root, context and PASID tables are read through the caches (ECAP.C) */
-    bool coherent_walks;      /* and so are page tables, if PWSNP asks for it (ECAP.SMPWC) */
-    bool snoop_control;       /* PGSNP may be set (ECAP.SC) */
-    bool second_stage;        /* AW of a PASID entry is a field, and not reserved (ECAP.SSTS) */
+    bool coherent_walks;      /* and so are page tables of scalable mode, if PWSNP asks for it (ECAP.SMPWC) */
+    bool snoop_control;       /* PGSNP may be set, SNP in second-stage leaves of legacy mode (ECAP.SC) */
+    bool scalable;            /* scalable mode, and a stage to use it for (ECAP.SMTS) */
+    bool first_stage;         /* in scalable mode (ECAP.FSTS) */
+    bool first_stage_5;       /* of 5 levels too (CAP.FS5LP) */
+    bool first_stage_1g;      /* with 1 GiB leaves (CAP.FS1GP) */
+    bool second_stage;        /* in scalable mode; AW of a PASID entry is reserved without (ECAP.SSTS) */
+    bool second_stage_dirty;  /* which keeps accessed and dirty bits (ECAP.SSADS) */
+    uint8_t second_levels;    /* of second-stage tables, in either mode: bit n for n levels (CAP.SAGAW) */
+    uint8_t second_leaves;    /* levels that their leaves may be at: bit n for level n (CAP.SSLPS) */
+    bool pass_through;        /* (ECAP.PT) */
+    uint8_t pasid_lg2;        /* PASIDs are below 2^this; 0 if requests have none (ECAP.PASID, PSS) */
     bool page_selective;      /* a range can be invalidated (CAP.PSI) */
-    bool leaf_1g;             /* 1 GiB leaves in first-stage tables (CAP.FS1GP) */
+    bool write_buffer;        /* what was written to tables must be flushed from a buffer (CAP.RWBF) */
     bool extended_interrupts; /* MSI addresses have an upper half (ECAP.EIM) */
     bool protected_regions;   /* PMEN exists (CAP.PLMR, CAP.PHMR) */
 };

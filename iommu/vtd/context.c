@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Scalable-mode root and context tables. A device without a present entry is blocked, so blocking takes no
- * table. */
+/* Root and context tables of both modes. A root entry has one word for a table of all functions of its bus in
+ * legacy mode; in scalable mode, where entries are twice as large, one for each half of them. */
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/pasid.h"
 #include "lib/log.h"
@@ -8,36 +8,44 @@
 #include "lib/units.h"
 
 #define BUSES              256
-#define ENTRIES            (PAGE_SIZE / sizeof(struct vtd_context_entry))
+#define FUNCTIONS          256
 #define ROOT_ENTRY_PRESENT (1ull << 0)
 
-/* 9.4, word 0: DTE, PASIDE and PRE stay clear, so that translated requests, requests with PASID and page
- * requests are refused. PDTS is the size of the directory, 2^(PDTS + 7) entries. */
-#define CONTEXT_PDTS(n) ((uint64_t)(n) << 9)
+_Static_assert(128 * 4 * sizeof(uint64_t) == PAGE_SIZE && 256 * 2 * sizeof(uint64_t) == PAGE_SIZE,
+               "a table fills a page in both modes");
 
-_Static_assert(ENTRIES == 128, "a context table covers 16 devices of 8 functions");
-
-static uint64_t *root_half(const struct vtd_unit *unit, struct pci_address device)
+static unsigned entry_words(const struct vtd_unit *unit)
 {
-    return &unit->root[device.bus].table[device.devfn / ENTRIES];
+    return unit->scalable ? 4 : 2;
 }
 
-static struct vtd_context_entry *entry_in(uint64_t half, struct pci_address device)
+/* Functions that one table is for. */
+static unsigned table_functions(const struct vtd_unit *unit)
 {
-    struct vtd_context_entry *table = phys_to_virt(half & VTD_PAGE_ADDRESS);
-
-    return &table[device.devfn % ENTRIES];
+    return unit->scalable ? 128 : 256;
 }
 
-struct vtd_context_entry *vtd_context_find(const struct vtd_unit *unit, struct pci_address device)
+static uint64_t *root_word(const struct vtd_unit *unit, struct pci_address device)
 {
-    uint64_t half = atomic_read_acquire(root_half(unit, device));
+    return &unit->root[device.bus].table[device.devfn / table_functions(unit)];
+}
 
-    return (half & ROOT_ENTRY_PRESENT) ? entry_in(half, device) : NULL;
+static uint64_t *entry_in(const struct vtd_unit *unit, uint64_t root_word, struct pci_address device)
+{
+    uint64_t *table = phys_to_virt(root_word & VTD_PAGE_ADDRESS);
+
+    return &table[device.devfn % table_functions(unit) * entry_words(unit)];
+}
+
+uint64_t *vtd_context_find(const struct vtd_unit *unit, struct pci_address device)
+{
+    uint64_t word = atomic_read_acquire(root_word(unit, device));
+
+    return (word & ROOT_ENTRY_PRESENT) ? entry_in(unit, word, device) : NULL;
 }
 
 /* False when there is no memory for the table. */
-static bool link_table(const struct vtd_unit *unit, uint64_t *half)
+static bool link_table(const struct vtd_unit *unit, uint64_t *word)
 {
     void *table = pages_alloc(0, PAGE_HYPERVISOR);
     uint64_t found = 0;
@@ -47,63 +55,59 @@ static bool link_table(const struct vtd_unit *unit, uint64_t *half)
         return false;
     }
     vtd_unit_sync_table(unit, table, PAGE_SIZE);
-    if (!atomic_compare_exchange(half, &found, virt_to_phys(table) | ROOT_ENTRY_PRESENT))
+    if (!atomic_compare_exchange(word, &found, virt_to_phys(table) | ROOT_ENTRY_PRESENT))
         pages_free(table); /* another CPU was faster */
     return true;
 }
 
-struct vtd_context_entry *vtd_context_make(struct vtd_unit *unit, struct pci_address device)
+uint64_t *vtd_context_make(struct vtd_unit *unit, struct pci_address device)
 {
-    uint64_t *half = root_half(unit, device);
+    uint64_t *word = root_word(unit, device);
 
-    if (!vtd_context_find(unit, device) && !link_table(unit, half))
+    if (!vtd_context_find(unit, device) && !link_table(unit, word))
         return NULL;
     /* By whoever finds it linked too: the CPU that linked it may not have come to this yet. */
-    vtd_unit_sync_table(unit, half, sizeof *half);
+    vtd_unit_sync_table(unit, word, sizeof *word);
     return vtd_context_find(unit, device);
 }
 
-void vtd_context_set(const struct vtd_unit *unit, struct vtd_context_entry *entry, uint64_t directory_hpa)
+void vtd_context_set(const struct vtd_unit *unit, uint64_t *entry, const uint64_t *words)
 {
-    entry->word[1] = VTD_RID_PASID;
-    entry->word[2] = 0;
-    entry->word[3] = 0;
+    unsigned count = entry_words(unit);
+
+    for (unsigned i = 1; i < count; i++)
+        entry[i] = words[i];
     /* The unit may read the entry in several parts, so the word with the present bit comes last, and so it
      * does to memory. */
-    vtd_unit_sync_table(unit, entry, sizeof *entry);
-    atomic_write_release(&entry->word[0], directory_hpa | CONTEXT_PDTS(VTD_PASID_PDTS) | VTD_CONTEXT_PRESENT);
-    vtd_unit_sync_table(unit, entry, sizeof *entry);
+    vtd_unit_sync_table(unit, entry, count * sizeof *entry);
+    atomic_write_release(&entry[0], words[0]);
+    vtd_unit_sync_table(unit, entry, count * sizeof *entry);
 }
 
-void vtd_context_retract(const struct vtd_unit *unit, struct vtd_context_entry *entry)
+void vtd_context_retract(const struct vtd_unit *unit, uint64_t *entry)
 {
-    uint64_t word = entry->word[0];
+    uint64_t word = entry[0];
 
-    atomic_write_release(&entry->word[0], word & ~VTD_CONTEXT_PRESENT);
-    vtd_unit_sync_table(unit, entry, sizeof *entry);
-}
-
-void vtd_context_clear(const struct vtd_unit *unit, struct vtd_context_entry *entry)
-{
-    *entry = (struct vtd_context_entry){{0}};
+    atomic_write_release(&entry[0], word & ~VTD_CONTEXT_PRESENT);
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
-uint64_t *vtd_context_directory(const struct vtd_context_entry *entry)
+void vtd_context_clear(const struct vtd_unit *unit, uint64_t *entry)
 {
-    uint64_t hpa = entry->word[0] & VTD_PAGE_ADDRESS;
+    unsigned count = entry_words(unit);
 
-    return hpa ? phys_to_virt(hpa) : NULL;
+    for (unsigned i = 0; i < count; i++)
+        entry[i] = 0;
+    vtd_unit_sync_table(unit, entry, count * sizeof *entry);
 }
 
-static void free_context_table(struct vtd_context_entry *table)
+static void free_context_table(const struct vtd_unit *unit, uint64_t *table)
 {
-    for (unsigned i = 0; i < ENTRIES; i++) {
-        uint64_t *directory = vtd_context_directory(&table[i]);
+    unsigned words = entry_words(unit);
 
-        if (directory)
-            vtd_pasid_free(directory);
-    }
+    for (unsigned i = 0; unit->scalable && i < table_functions(unit); i++)
+        if (vtd_context_target(&table[i * words]))
+            vtd_pasid_free(phys_to_virt(vtd_context_target(&table[i * words])));
     pages_free(table);
 }
 
@@ -112,9 +116,9 @@ void vtd_context_free_tables(struct vtd_unit *unit)
     if (!unit->root)
         return;
     for (unsigned bus = 0; bus < BUSES; bus++)
-        for (unsigned half = 0; half < 2; half++)
-            if (unit->root[bus].table[half])
-                free_context_table(phys_to_virt(unit->root[bus].table[half] & VTD_PAGE_ADDRESS));
+        for (unsigned i = 0; i < FUNCTIONS / table_functions(unit); i++)
+            if (unit->root[bus].table[i])
+                free_context_table(unit, phys_to_virt(unit->root[bus].table[i] & VTD_PAGE_ADDRESS));
     pages_free(unit->root);
     unit->root = NULL;
 }

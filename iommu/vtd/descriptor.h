@@ -29,17 +29,17 @@ enum vtd_descriptor_type {
 #define VTD_DESCRIPTOR_DR           (1ull << 7)
 #define VTD_DESCRIPTOR_IH           (1ull << 6) /* in word 1 */
 
-/* Context cache (6.5.2.1), global and of one source-id. In scalable mode the domain id is ignored, and it is
- * 0 for what caching mode caches of entries that are not present. */
+/* Context cache (6.5.2.1), global and of one source-id. The domain id is that of the entry in legacy mode, 0
+ * for what caching mode caches of entries that are not present; in scalable mode it is ignored. */
 static inline struct vtd_descriptor vtd_descriptor_context_global(void)
 {
     return (struct vtd_descriptor){{VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(1)}};
 }
 
-static inline struct vtd_descriptor vtd_descriptor_context_device(uint16_t source_id)
+static inline struct vtd_descriptor vtd_descriptor_context_device(uint16_t did, uint16_t source_id)
 {
-    return (struct vtd_descriptor){
-        {VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(3) | VTD_DESCRIPTOR_SID(source_id)}};
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(3) | VTD_DESCRIPTOR_DID(did) |
+                                    VTD_DESCRIPTOR_SID(source_id)}};
 }
 
 /* PASID cache (6.5.2.2), global, of a domain, and of one PASID in it. */
@@ -60,8 +60,9 @@ static inline struct vtd_descriptor vtd_descriptor_pasid_cache(uint16_t did, uin
                                     VTD_DESCRIPTOR_DID(did) | VTD_DESCRIPTOR_PASID(pasid)}};
 }
 
-/* IOTLB (6.5.2.3), global and of a domain: first-stage translations and their table entries too. The second
- * also drains DMA, on old units only if it is told so (DR, DW). */
+/* IOTLB (6.5.2.3), global and of a domain: first-stage translations and their table entries too; and 2^mask
+ * pages from iova in second-stage translations of a domain, table entries too unless leaf_only (IH). The last
+ * two also drain DMA, on old units only if they are told so (DR, DW). */
 static inline struct vtd_descriptor vtd_descriptor_iotlb_global(void)
 {
     return (struct vtd_descriptor){{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(1)}};
@@ -71,6 +72,14 @@ static inline struct vtd_descriptor vtd_descriptor_iotlb_domain(uint16_t did)
 {
     return (struct vtd_descriptor){{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(2) | VTD_DESCRIPTOR_DW |
                                     VTD_DESCRIPTOR_DR | VTD_DESCRIPTOR_DID(did)}};
+}
+
+static inline struct vtd_descriptor vtd_descriptor_iotlb(uint16_t did, uint64_t iova, unsigned mask,
+                                                         bool leaf_only)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(3) | VTD_DESCRIPTOR_DW |
+                                        VTD_DESCRIPTOR_DR | VTD_DESCRIPTOR_DID(did),
+                                    iova | (leaf_only ? VTD_DESCRIPTOR_IH : 0) | mask}};
 }
 
 /* PASID-based IOTLB (6.5.2.4): all of a PASID; or 2^mask pages from iova, which is aligned to them, table

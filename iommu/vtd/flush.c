@@ -20,14 +20,18 @@ static unsigned block_mask(uint64_t page, uint64_t pages, unsigned mask_max)
 }
 
 /* False when the range takes more than PIECES_MAX. */
-static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits, uint16_t did,
-                        const struct gather *gather)
+static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits, bool first_stage,
+                        uint16_t did, const struct gather *gather)
 {
+    /* Only where no table went may table entries stay cached (IH). */
+    bool leaf_only = !gather_has_tables(gather) || mutant(LEAVES_ONLY);
     uint64_t page = gather->iova >> PAGE_LG2;
     uint64_t left = (gather->last >> PAGE_LG2) - page + 1;
 
     while (left) {
         unsigned mask = block_mask(page, left, limits->mask_max);
+        unsigned told = mask - (mask && mutant(MASK_TOO_SMALL));
+        uint64_t iova = page << PAGE_LG2;
         unsigned whole = block_mask(page, left, 63);
 
         /* There may be a large leaf, which goes by a mask of its own size only (11.4.6.2). */
@@ -36,34 +40,44 @@ static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits
 
         if (flush->count == PIECES_MAX)
             return false;
-        /* Only where no table went may table entries stay cached (IH). */
-        flush->descriptors[flush->count++] = vtd_descriptor_pasid_iotlb(
-            did, VTD_RID_PASID, page << PAGE_LG2, mask - (mask && mutant(MASK_TOO_SMALL)),
-            !gather_has_tables(gather) || mutant(LEAVES_ONLY));
+        flush->descriptors[flush->count++] =
+            first_stage ? vtd_descriptor_pasid_iotlb(did, VTD_RID_PASID, iova, told, leaf_only)
+                        : vtd_descriptor_iotlb(did, iova, told, leaf_only);
         page += 1ull << mask;
         left -= 1ull << mask;
     }
     return true;
 }
 
-void vtd_flush_plan(struct vtd_flush *flush, const struct vtd_limits *limits, uint16_t did,
+void vtd_flush_plan(struct vtd_flush *flush, const struct vtd_limits *limits, bool first_stage, uint16_t did,
                     const struct gather *gather)
 {
     flush->count = 0;
-    if (limits->page_selective && plan_pieces(flush, limits, did, gather))
+    if (limits->page_selective && plan_pieces(flush, limits, first_stage, did, gather))
         return;
-    flush->descriptors[0] = vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID);
+    vtd_flush_plan_domain(flush, did);
+    if (first_stage)
+        flush->descriptors[0] = vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID);
+}
+
+void vtd_flush_plan_domain(struct vtd_flush *flush, uint16_t did)
+{
+    flush->descriptors[0] = vtd_descriptor_iotlb_domain(did);
     flush->count = 1;
 }
 
-void vtd_flush_plan_all(struct vtd_flush *flush, uint16_t did)
+void vtd_flush_plan_all(struct vtd_flush *flush, const struct vtd_unit *unit, uint16_t did, uint32_t pasid)
 {
+    if (!unit->scalable) {
+        vtd_flush_plan_domain(flush, did);
+        return;
+    }
     /* The unit carries out IOTLB invalidations after those of the PASID cache before them (6.5.2.11). After a
      * change of a context entry both are of the whole domain (6.5.2.1, 6.5.3.3); and the last one drains on
      * every unit, which not every old one does for the one before it (CAP.DRD, CAP.DWD). */
     flush->descriptors[0] = vtd_descriptor_pasid_cache_domain(did);
     flush->descriptors[1] = vtd_descriptor_iotlb_domain(did);
-    flush->descriptors[2] = vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID);
+    flush->descriptors[2] = vtd_descriptor_pasid_iotlb_all(did, pasid);
     flush->count = 3;
 }
 
@@ -75,7 +89,7 @@ int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flu
     int error = 0;
 
     /* The caller changed page-table entries before. This fence orders those stores against the read of the
-     * units that may have walked them. Its partner is in first_stage.c, join_unit(): an attaching CPU puts
+     * units that may have walked them. Its partner is in domain.c, join_unit(): an attaching CPU puts
      * the unit into the mask, full fence, and only then makes the device's entry present. So either this read
      * sees the unit, or every walk of it sees the changed entries. */
     atomic_fence_full();

@@ -15,12 +15,16 @@ struct vtd_flush {
     unsigned count;
 };
 
-/* What invalidates a gather's range in the first-stage translations of did. */
-void vtd_flush_plan(struct vtd_flush *flush, const struct vtd_limits *limits, uint16_t did,
+/* What invalidates a gather's range in the translations of did: of its second-stage tree, or of its
+ * first-stage tree for requests without PASID. */
+void vtd_flush_plan(struct vtd_flush *flush, const struct vtd_limits *limits, bool first_stage, uint16_t did,
                     const struct gather *gather);
 
-/* What invalidates all first-stage translations of did, PASID cache included. */
-void vtd_flush_plan_all(struct vtd_flush *flush, uint16_t did);
+/* What invalidates all translations of did, whatever their stage and PASID. */
+void vtd_flush_plan_domain(struct vtd_flush *flush, uint16_t did);
+
+/* The same and the PASID cache, on one unit, after a change of the entry of a device that had pasid. */
+void vtd_flush_plan_all(struct vtd_flush *flush, const struct vtd_unit *unit, uint16_t did, uint32_t pasid);
 
 /* Carries it out on every unit in domain->units, and waits for all of them. ERR_TIMEOUT, ERR_HARDWARE: the
  * first failure, after the others have been waited for. Outside RCU read sections. */

@@ -3,23 +3,21 @@
 #include "iommu/iommu.h"
 #include "iommu/domain.h"
 #include "iommu/fault_ring.h"
-#include "iommu/vtd/first_stage.h"
+#include "iommu/vtd/domain.h"
 #include "iommu/vtd/vtd.h"
 
 int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config)
 {
     int error = vtd_start(dmar, bytes, config);
 
-    if (error)
-        return error;
-    vtd_first_stage_log_tracking();
-    iommu_set_domain_ops(&vtd_first_stage_ops);
-    return 0;
+    if (!error)
+        iommu_set_domain_ops(vtd_domain_ops(vtd_stage()), vtd_domain_ops(VTD_PASS_THROUGH));
+    return error;
 }
 
 void iommu_shutdown(void)
 {
-    iommu_set_domain_ops(NULL);
+    iommu_set_domain_ops(NULL, NULL);
     vtd_stop();
 }
 

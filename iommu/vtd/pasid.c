@@ -1,93 +1,98 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PASID directories, tables and entries. */
+/* PASID directories, tables and entries: as memory. What their bits mean is in stage.c. */
 #include "iommu/vtd/pasid.h"
-#include "iommu/vtd/errata.h"
-#include "iommu/vtd/vtd.h"
 #include "lib/log.h"
-#include "lib/mutant.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
 
 #define DIRECTORY_ENTRY_PRESENT (1ull << 0)
+#define DIRECTORY_ENTRIES       (1u << (VTD_PASID_PDTS + 7))
+#define TABLE_ENTRIES           (PAGE_SIZE / sizeof(struct vtd_pasid_entry))
+#define ENTRY_PRESENT           (1ull << 0)
 
-/* Scalable-mode PASID table entry (9.6). */
-#define WORD0_PRESENT          (1ull << 0)
-#define WORD0_AW_48_BITS       (2ull << 2)
-#define WORD0_PGTT_FIRST_STAGE (1ull << 6)
-#define WORD1_DID(did)         ((uint64_t)(did))
-#define WORD1_PWSNP            (1ull << 23)
-#define WORD1_PGSNP            (1ull << 24)
-#define WORD2_FSPM_4_LEVELS    (0ull << 2)
-#define WORD2_FSPM_5_LEVELS    (1ull << 2)
-
-static struct vtd_pasid_entry *rid_entry(const uint64_t *directory)
-{
-    struct vtd_pasid_entry *table = phys_to_virt(directory[0] & VTD_PAGE_ADDRESS);
-
-    return &table[VTD_RID_PASID];
-}
+_Static_assert(DIRECTORY_ENTRIES * sizeof(uint64_t) == PAGE_SIZE, "the directory is a page");
+_Static_assert(DIRECTORY_ENTRIES *TABLE_ENTRIES == 1 << VTD_PASIDS_LG2, "PASIDs that it is for");
 
 uint64_t *vtd_pasid_make(const struct vtd_unit *unit)
 {
     uint64_t *directory = pages_alloc(0, PAGE_HYPERVISOR);
-    void *table = pages_alloc(0, PAGE_HYPERVISOR);
 
-    if (directory && table) {
-        directory[0] = virt_to_phys(table) | DIRECTORY_ENTRY_PRESENT;
-        vtd_unit_sync_table(unit, table, PAGE_SIZE);
-        vtd_unit_sync_table(unit, directory, PAGE_SIZE);
-        return directory;
-    }
-    log_error("vtd%u: no memory for a PASID table", unit->index);
     if (directory)
-        pages_free(directory);
-    if (table)
-        pages_free(table);
-    return NULL;
+        vtd_unit_sync_table(unit, directory, PAGE_SIZE);
+    else
+        log_error("vtd%u: no memory for a PASID directory", unit->index);
+    return directory;
+}
+
+static struct vtd_pasid_entry *table_of(uint64_t directory_entry)
+{
+    return phys_to_virt(directory_entry & VTD_PAGE_ADDRESS);
 }
 
 void vtd_pasid_free(uint64_t *directory)
 {
-    pages_free(phys_to_virt(directory[0] & VTD_PAGE_ADDRESS));
+    for (unsigned i = 0; i < DIRECTORY_ENTRIES; i++)
+        if (directory[i])
+            pages_free(table_of(directory[i]));
     pages_free(directory);
 }
 
-void vtd_pasid_set_first_stage(const struct vtd_unit *unit, uint64_t *directory, const struct pt *tree,
-                               uint16_t did)
+struct vtd_pasid_entry *vtd_pasid_entry_find(const uint64_t *directory, uint32_t pasid)
 {
-    struct vtd_pasid_entry *entry = rid_entry(directory);
-    uint64_t word0 = WORD0_PGTT_FIRST_STAGE | WORD0_PRESENT;
-    uint64_t word1 = WORD1_DID(did);
+    uint64_t entry = directory[pasid / TABLE_ENTRIES];
 
-    /* Both bits are reserved where the capability is missing. PGSNP makes DMA snoop whatever the device asks
-     * for, PWSNP the walk. */
-    if (unit->cap.snoop_control)
-        word1 |= WORD1_PGSNP;
-    if (unit->cap.coherent_walks && !mutant(NO_PWSNP))
-        word1 |= WORD1_PWSNP;
-    entry->word[2] =
-        virt_to_phys(tree->root) | (tree->top_level == 4 ? WORD2_FSPM_5_LEVELS : WORD2_FSPM_4_LEVELS);
-    entry->word[1] = word1;
-    /* AW is about the second stage: ignored here, and reserved where there is none (9.6). */
-    if (unit->cap.second_stage || vtd_errata() & VTD_ERRATUM_WIDTH_FROM_AW)
-        word0 |= WORD0_AW_48_BITS;
+    return entry ? &table_of(entry)[pasid % TABLE_ENTRIES] : NULL;
+}
+
+struct vtd_pasid_entry *vtd_pasid_entry_make(const struct vtd_unit *unit, uint64_t *directory, uint32_t pasid)
+{
+    uint64_t *slot = &directory[pasid / TABLE_ENTRIES];
+    void *table;
+
+    if (!*slot) {
+        table = pages_alloc(0, PAGE_HYPERVISOR);
+        if (!table) {
+            log_error("vtd%u: no memory for a PASID table", unit->index);
+            return NULL;
+        }
+        vtd_unit_sync_table(unit, table, PAGE_SIZE);
+        atomic_write_release(slot, virt_to_phys(table) | DIRECTORY_ENTRY_PRESENT);
+        vtd_unit_sync_table(unit, slot, sizeof *slot);
+    }
+    return vtd_pasid_entry_find(directory, pasid);
+}
+
+void vtd_pasid_set(const struct vtd_unit *unit, struct vtd_pasid_entry *entry, const uint64_t *words)
+{
+    for (unsigned i = 1; i < VTD_PASID_WORDS; i++)
+        entry->word[i] = words[i];
     /* The unit reads an entry in parts, so the word with the present bit comes last, and so it does to
      * memory. */
     vtd_unit_sync_table(unit, entry, sizeof *entry);
-    atomic_write_release(&entry->word[0], word0);
+    atomic_write_release(&entry->word[0], words[0]);
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
-void vtd_pasid_retract(const struct vtd_unit *unit, uint64_t *directory)
+void vtd_pasid_retract(const struct vtd_unit *unit, struct vtd_pasid_entry *entry)
 {
-    struct vtd_pasid_entry *entry = rid_entry(directory);
     uint64_t word = entry->word[0];
 
-    atomic_write_release(&entry->word[0], word & ~WORD0_PRESENT);
+    atomic_write_release(&entry->word[0], word & ~ENTRY_PRESENT);
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
-uint16_t vtd_pasid_did(uint64_t *directory)
+void vtd_pasid_clear(const struct vtd_unit *unit, struct vtd_pasid_entry *entry)
 {
-    return (uint16_t)rid_entry(directory)->word[1];
+    *entry = (struct vtd_pasid_entry){{0}};
+    vtd_unit_sync_table(unit, entry, sizeof *entry);
+}
+
+unsigned vtd_pasid_count(const uint64_t *directory)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < DIRECTORY_ENTRIES; i++)
+        for (unsigned n = 0; directory[i] && n < TABLE_ENTRIES; n++)
+            count += table_of(directory[i])[n].word[0] != 0;
+    return count;
 }

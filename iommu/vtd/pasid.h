@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PASID directories and tables (9.5, 9.6): each attached device has one of its own, with one entry. */
+/* PASID directories and tables (9.5, 9.6): each device in scalable mode has one of its own. */
 #pragma once
 
 #include "iommu/vtd/unit.h"
 #include "lib/compiler.h"
-#include "lib/pt/pt.h"
 #include <stdint.h>
 
 /* The PASID that requests without PASID go by. Units without ECAP.RPS know no other for them. */
 #define VTD_RID_PASID 0
 
-/* The directory has 2^(PDTS + 7) entries: the smallest, of which one is used. */
-#define VTD_PASID_PDTS 0
+/* A directory of one page: 2^(PDTS + 7) entries, each a table of 64. */
+#define VTD_PASID_PDTS 2
+#define VTD_PASIDS_LG2 15 /* so PASIDs are below 2^this */
+
+/* Words of an entry that are in use; the others are 0. */
+#define VTD_PASID_WORDS 3
 
 struct vtd_pasid_entry {
     uint64_t word[8];
@@ -19,18 +22,28 @@ struct vtd_pasid_entry {
 
 _Static_assert(sizeof(struct vtd_pasid_entry) == 64, "512 bits (9.6)");
 
-/* A directory with its first table and nothing present in that; NULL when there is no memory. */
+/* An empty directory; NULL when there is no memory. */
 uint64_t *vtd_pasid_make(const struct vtd_unit *unit) MUST_CHECK;
 
-/* Gives both back. No unit reads them any more. */
+/* Gives it back with its tables. No unit reads them any more. */
 void vtd_pasid_free(uint64_t *directory);
 
-/* Makes the entry of VTD_RID_PASID present: first-stage translation through tree, cached under did. */
-void vtd_pasid_set_first_stage(const struct vtd_unit *unit, uint64_t *directory, const struct pt *tree,
-                               uint16_t did);
+/* The entry of a PASID, whose table is made if it is not there yet; NULL when there is no memory for it. One
+ * call at a time for a directory. */
+struct vtd_pasid_entry *vtd_pasid_entry_make(const struct vtd_unit *unit, uint64_t *directory, uint32_t pasid)
+    MUST_CHECK;
 
-/* Takes its present bit away and leaves the rest until an invalidation has completed (6.5.3.3). */
-void vtd_pasid_retract(const struct vtd_unit *unit, uint64_t *directory);
+/* The entry of a PASID, NULL if its table was never made. */
+struct vtd_pasid_entry *vtd_pasid_entry_find(const uint64_t *directory, uint32_t pasid);
 
-/* The domain id that its entry has or had. */
-uint16_t vtd_pasid_did(uint64_t *directory);
+/* Writes words, of which the first has the present bit, into an entry that is not present. */
+void vtd_pasid_set(const struct vtd_unit *unit, struct vtd_pasid_entry *entry, const uint64_t *words);
+
+/* Takes the present bit away and leaves the rest until an invalidation has completed (6.5.3.3). */
+void vtd_pasid_retract(const struct vtd_unit *unit, struct vtd_pasid_entry *entry);
+
+/* Clears what vtd_pasid_retract() left. */
+void vtd_pasid_clear(const struct vtd_unit *unit, struct vtd_pasid_entry *entry);
+
+/* How many entries below the directory were set and not cleared. */
+unsigned vtd_pasid_count(const uint64_t *directory);

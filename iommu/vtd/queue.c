@@ -10,14 +10,16 @@
 #include "lib/page_alloc.h"
 #include "lib/units.h"
 
-#define RING_BYTES (VTD_QUEUE_SLOTS * sizeof(struct vtd_descriptor))
+#define WIDE_BYTES (VTD_QUEUE_SLOTS * sizeof(struct vtd_descriptor))
 #define RING_ORDER 1
 
 /* IQA.QS = X is 2^(X + 8) descriptors of 128 bits (11.4.9.3), in as many bytes half as many of 256. */
-#define RING_QS 1
+#define WIDE_QS   1
+#define NARROW_QS 0
 
-_Static_assert(RING_BYTES == PAGE_SIZE << RING_ORDER, "the ring is a block of whole pages");
-_Static_assert(VTD_QUEUE_SLOTS == 1 << (RING_QS + 7), "the size that QS tells");
+_Static_assert(WIDE_BYTES == PAGE_SIZE << RING_ORDER, "the ring is a block of whole pages");
+_Static_assert(VTD_QUEUE_SLOTS == 1 << (WIDE_QS + 7), "the size that QS tells");
+_Static_assert(VTD_QUEUE_SLOTS == 1 << (NARROW_QS + 8), "the size that QS tells");
 _Static_assert((VTD_QUEUE_SLOTS + 1) * sizeof(uint32_t) <= PAGE_SIZE, "the status words fit a page");
 
 /* Far beyond what an invalidation takes: it drains DMA, which takes microseconds. */
@@ -26,9 +28,9 @@ _Static_assert((VTD_QUEUE_SLOTS + 1) * sizeof(uint32_t) <= PAGE_SIZE, "the statu
 /* How often a batch is submitted again after its wait was dropped. */
 #define TRIES 4
 
-int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit)
+int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit, bool wide)
 {
-    *queue = (struct vtd_queue){.registers = registers, .unit = unit};
+    *queue = (struct vtd_queue){.registers = registers, .unit = unit, .descriptor_bytes = wide ? 32 : 16};
     queue->ring = pages_alloc(RING_ORDER, PAGE_HYPERVISOR);
     queue->status = pages_alloc(0, PAGE_HYPERVISOR);
     if (queue->ring && queue->status)
@@ -50,7 +52,9 @@ void vtd_queue_destroy(struct vtd_queue *queue)
 
 uint64_t vtd_queue_iqa(const struct vtd_queue *queue)
 {
-    return virt_to_phys(queue->ring) | VTD_IQA_DW_256 | RING_QS;
+    bool wide = queue->descriptor_bytes == sizeof(struct vtd_descriptor);
+
+    return virt_to_phys(queue->ring) | (wide ? VTD_IQA_DW_256 | WIDE_QS : NARROW_QS);
 }
 
 static bool slot_written(const struct vtd_queue *queue, unsigned slot)
@@ -85,7 +89,7 @@ static unsigned free_slots(const struct vtd_queue *queue)
 
 static void put(struct vtd_queue *queue, struct vtd_descriptor descriptor)
 {
-    queue->ring[queue->tail] = descriptor;
+    vtd_queue_write(queue, queue->tail, descriptor);
     queue->tail = vtd_queue_next(queue->tail);
 }
 

@@ -31,9 +31,11 @@ struct vtd_queue_slot {
 
 struct vtd_queue {
     struct vtd_registers registers;
-    unsigned unit;               /* its number, for the log */
-    struct vtd_descriptor *ring; /* what the unit reads */
-    uint32_t *status;            /* one word a slot, and a last one for nobody; what the unit writes */
+    unsigned unit; /* its number, for the log */
+    uint8_t *ring; /* what the unit reads */
+    unsigned
+        descriptor_bytes; /* 32, or 16 on a unit in legacy mode: then of each descriptor the first half */
+    uint32_t *status;     /* one word a slot, and a last one for nobody; what the unit writes */
     struct vtd_queue_slot slots[VTD_QUEUE_SLOTS];
     struct spinlock lock; /* held to copy descriptors and to recover from errors, never while waiting */
     unsigned head;        /* oldest slot in use */
@@ -48,13 +50,14 @@ struct vtd_ticket {
     uint32_t sequence;
 };
 
-/* Makes the queue's memory. ERR_NOMEM. */
-int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit) MUST_CHECK;
+/* Makes the queue's memory, for descriptors of 256 bits if wide, else of 128. ERR_NOMEM. */
+int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit, bool wide)
+    MUST_CHECK;
 
 /* Gives the memory back: only when the unit is known not to use it any more. */
 void vtd_queue_destroy(struct vtd_queue *queue);
 
-/* What IQA must hold: 256 bits wide, VTD_QUEUE_SLOTS long, at the queue's memory. */
+/* What IQA must hold: descriptor width, VTD_QUEUE_SLOTS long, at the queue's memory. */
 uint64_t vtd_queue_iqa(const struct vtd_queue *queue);
 
 /* Submits count (1 to VTD_BATCH_MAX) descriptors and does not wait for them. Each ticket must be handed to

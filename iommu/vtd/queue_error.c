@@ -9,8 +9,7 @@
 
 static unsigned hardware_head(const struct vtd_queue *queue)
 {
-    return (unsigned)(vtd_read64(queue->registers, VTD_IQH) / sizeof(struct vtd_descriptor)) %
-           VTD_QUEUE_SLOTS;
+    return (unsigned)(vtd_read64(queue->registers, VTD_IQH) / queue->descriptor_bytes) % VTD_QUEUE_SLOTS;
 }
 
 static bool slot_in_use(const struct vtd_queue *queue, unsigned slot)
@@ -23,11 +22,11 @@ static bool slot_in_use(const struct vtd_queue *queue, unsigned slot)
 static void replace_refused(struct vtd_queue *queue)
 {
     unsigned refused = hardware_head(queue);
-    const struct vtd_descriptor *descriptor = &queue->ring[refused];
+    const uint64_t *words = (const void *)&queue->ring[refused * queue->descriptor_bytes];
     unsigned wait = refused;
 
     log_error("vtd%u: invalidation descriptor %#lx %#lx refused (IQEI %u)", queue->unit,
-              (unsigned long)descriptor->word[0], (unsigned long)descriptor->word[1],
+              (unsigned long)words[0], (unsigned long)words[1],
               VTD_IQERCD_IQEI(vtd_read64(queue->registers, VTD_IQERCD)));
     if (!slot_in_use(queue, refused))
         return;
@@ -37,9 +36,10 @@ static void replace_refused(struct vtd_queue *queue)
         queue->slots[wait].state = VTD_SLOT_REFUSED;
     /* If it was the wait itself then there is nothing left that could end the batch but one that writes the
      * same word. */
-    queue->ring[refused] =
-        wait == refused ? vtd_descriptor_wait(virt_to_phys(&queue->status[wait]), queue->slots[wait].sequence)
-                        : vtd_descriptor_wait(virt_to_phys(&queue->status[VTD_QUEUE_SLOTS]), 0);
+    vtd_queue_write(queue, refused,
+                    wait == refused
+                        ? vtd_descriptor_wait(virt_to_phys(&queue->status[wait]), queue->slots[wait].sequence)
+                        : vtd_descriptor_wait(virt_to_phys(&queue->status[VTD_QUEUE_SLOTS]), 0));
 }
 
 /* A batch that the unit fetched as a whole: its wait has completed, or was dropped and never will. */

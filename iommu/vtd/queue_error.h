@@ -3,16 +3,23 @@
 #pragma once
 
 #include "iommu/vtd/queue.h"
+#include <string.h>
 
 static inline unsigned vtd_queue_next(unsigned slot)
 {
     return (slot + 1) % VTD_QUEUE_SLOTS;
 }
 
+/* Puts a descriptor into the ring. Those that a unit in legacy mode knows have nothing in the second half. */
+static inline void vtd_queue_write(struct vtd_queue *queue, unsigned slot, struct vtd_descriptor descriptor)
+{
+    memcpy(&queue->ring[slot * queue->descriptor_bytes], &descriptor, queue->descriptor_bytes);
+}
+
 /* Tells the unit how far the queue is filled. */
 static inline void vtd_queue_kick(struct vtd_queue *queue)
 {
-    vtd_write64(queue->registers, VTD_IQT, queue->tail * sizeof(struct vtd_descriptor));
+    vtd_write64(queue->registers, VTD_IQT, queue->tail * queue->descriptor_bytes);
 }
 
 /* If the unit has stopped at an error: makes it go on, and marks the batches that suffered (6.5.2.10).

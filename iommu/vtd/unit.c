@@ -132,13 +132,16 @@ static int make_root(struct vtd_unit *unit)
 
 static int set_root(struct vtd_unit *unit)
 {
-    vtd_write64(unit->registers, VTD_RTADDR, virt_to_phys(unit->root) | VTD_RTADDR_TTM_SCALABLE);
+    vtd_write64(unit->registers, VTD_RTADDR,
+                virt_to_phys(unit->root) |
+                    (unit->scalable ? VTD_RTADDR_TTM_SCALABLE : VTD_RTADDR_TTM_LEGACY));
     return command(unit, VTD_GCMD_SRTP, true);
 }
 
 static int start_queue(struct vtd_unit *unit)
 {
-    int error = vtd_queue_init(&unit->queue, unit->registers, unit->index);
+    /* Units without scalable mode know no descriptors of 256 bits. */
+    int error = vtd_queue_init(&unit->queue, unit->registers, unit->index, unit->scalable);
 
     if (error)
         return error;
@@ -147,23 +150,16 @@ static int start_queue(struct vtd_unit *unit)
     return command(unit, VTD_GCMD_QIE, true);
 }
 
-/* 6.6: after a new root table everything cached goes, from the top down: what is refilled from a stale upper
- * cache would stay. */
-static int invalidate_all(struct vtd_unit *unit)
+int vtd_unit_invalidate_all(struct vtd_unit *unit)
 {
-    const struct vtd_descriptor steps[] = {
-        vtd_descriptor_context_global(),
-        vtd_descriptor_pasid_cache_global(),
-        vtd_descriptor_iotlb_global(),
-    };
+    const struct vtd_descriptor context = vtd_descriptor_context_global();
+    const struct vtd_descriptor pasid_cache = vtd_descriptor_pasid_cache_global();
+    const struct vtd_descriptor iotlb = vtd_descriptor_iotlb_global();
+    int error = vtd_queue_run(&unit->queue, &context, 1);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
-        int error = vtd_queue_run(&unit->queue, &steps[i], 1);
-
-        if (error)
-            return error;
-    }
-    return 0;
+    if (!error && unit->scalable)
+        error = vtd_queue_run(&unit->queue, &pasid_cache, 1);
+    return error ? error : vtd_queue_run(&unit->queue, &iotlb, 1);
 }
 
 /* Firmware may have covered memory by protected regions. They would block DMA that the tables allow, and are
@@ -190,7 +186,7 @@ int vtd_unit_start(struct vtd_unit *unit)
     if (!error)
         error = set_root(unit);
     if (!error)
-        error = invalidate_all(unit);
+        error = vtd_unit_invalidate_all(unit); /* 6.6: after a new root table */
     if (!error)
         error = command(unit, VTD_GCMD_TE, true);
     return error ? error : release_protected_regions(unit);

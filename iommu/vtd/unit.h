@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A root entry points to the context tables of a bus: devices 0 to 15, and 16 to 31 (9.2). */
+/* A root entry points to the context tables of a bus: in scalable mode of devices 0 to 15, and 16 to 31
+ * (9.2); in legacy mode the first is of all, and the second is reserved (9.1). */
 struct vtd_root_entry {
     uint64_t table[2];
 };
@@ -23,6 +24,7 @@ struct vtd_unit {
     const struct dmar_unit *drhd; /* what it is for, and where */
     struct vtd_registers registers;
     struct vtd_cap cap;
+    bool scalable;               /* table mode, else legacy; set before it is started */
     struct vtd_root_entry *root; /* 256 buses */
     struct vtd_queue queue;
     struct spinlock fault_lock; /* over the fault registers; taken in the interrupt too */
@@ -45,6 +47,10 @@ int vtd_unit_start(struct vtd_unit *unit) MUST_CHECK;
  * the queue's memory stay, since other CPUs may be about to use them: they get ERR_TIMEOUT from the queue.
  * May be tried again while unit->on. */
 void vtd_unit_stop(struct vtd_unit *unit);
+
+/* Invalidates all that the unit has cached, from the top down: what is refilled from a stale upper cache
+ * would stay. ERR_TIMEOUT, ERR_HARDWARE. Outside RCU read sections. */
+int vtd_unit_invalidate_all(struct vtd_unit *unit) MUST_CHECK;
 
 /* Makes what was written to a table visible to the unit, where its reads of tables do not snoop (ECAP.C). */
 void vtd_unit_sync_table(const struct vtd_unit *unit, const void *table, size_t bytes);

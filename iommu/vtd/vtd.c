@@ -17,6 +17,8 @@ static struct {
     struct vtd_unit *units;
     unsigned count;
     struct vtd_limits limits;
+    struct vtd_stage_limits stages[VTD_TABLE_STAGES];
+    enum vtd_stage stage;
     unsigned errata;
     struct iommu_config config;
 } vtd;
@@ -34,6 +36,21 @@ struct vtd_unit *vtd_unit(unsigned index)
 const struct vtd_limits *vtd_limits(void)
 {
     return &vtd.limits;
+}
+
+const struct vtd_stage_limits *vtd_stage_limits(enum vtd_stage stage)
+{
+    return &vtd.stages[stage];
+}
+
+enum vtd_stage vtd_stage(void)
+{
+    return vtd.stage;
+}
+
+const struct iommu_config *vtd_config(void)
+{
+    return &vtd.config;
 }
 
 unsigned vtd_errata(void)
@@ -63,9 +80,7 @@ struct vtd_unit *vtd_unit_of(struct pci_address device)
 
 void vtd_limits_of(const struct vtd_unit *units, unsigned count, struct vtd_limits *limits)
 {
-    /* First-stage addresses are sign-extended from bit 47 (3.6); the upper half is nothing that a device's
-     * driver would ask for. */
-    *limits = (struct vtd_limits){1u << 16, 63, true, 47, true, true};
+    *limits = (struct vtd_limits){1u << 16, 63, true, false};
     for (unsigned i = 0; i < count; i++) {
         const struct vtd_cap *cap = &units[i].cap;
 
@@ -73,11 +88,8 @@ void vtd_limits_of(const struct vtd_unit *units, unsigned count, struct vtd_limi
             limits->domain_ids = cap->domain_ids;
         if (cap->mask_max < limits->mask_max)
             limits->mask_max = cap->mask_max;
-        if (cap->guest_width_lg2 - 1 < limits->first_stage_lg2)
-            limits->first_stage_lg2 = (uint8_t)(cap->guest_width_lg2 - 1);
         limits->page_selective = limits->page_selective && cap->page_selective;
-        limits->leaf_1g = limits->leaf_1g && cap->leaf_1g;
-        limits->coherent_walks = limits->coherent_walks && cap->coherent_walks;
+        limits->caching_mode = limits->caching_mode || cap->caching_mode;
     }
 }
 
@@ -107,10 +119,12 @@ static int open_units(void)
         return ERR_NOMEM;
     }
     for (vtd.count = 0; vtd.count < vtd.dmar.unit_count; vtd.count++) {
-        int error = vtd_unit_open(&vtd.units[vtd.count], vtd.count, &vtd.dmar.units[vtd.count]);
+        struct vtd_unit *unit = &vtd.units[vtd.count];
+        int error = vtd_unit_open(unit, vtd.count, &vtd.dmar.units[vtd.count]);
 
         if (error)
             return error;
+        unit->scalable = unit->cap.scalable && vtd.config.translation != IOMMU_TRANSLATION_LEGACY;
     }
     return 0;
 }
@@ -126,8 +140,9 @@ static int start_units(void)
             error = vtd_unit_start(&vtd.units[i]);
         if (error)
             return error;
-        log_info("vtd%u: on at %#" PRIx64 ", version %u.%u, segment %u%s", i, unit->drhd->registers,
-                 unit->cap.version_major, unit->cap.version_minor, unit->drhd->segment,
+        log_info("vtd%u: on at %#" PRIx64 ", version %u.%u, %s mode, segment %u%s", i, unit->drhd->registers,
+                 unit->cap.version_major, unit->cap.version_minor, unit->scalable ? "scalable" : "legacy",
+                 unit->drhd->segment,
                  unit->drhd->include_all ? ", all devices that no other unit names" : "");
     }
     return 0;
@@ -169,7 +184,11 @@ static int start_all(void)
         return error;
     }
     vtd_limits_of(vtd.units, vtd.count, &vtd.limits);
-    error = vtd_did_init(vtd.limits.domain_ids);
+    for (enum vtd_stage stage = 0; stage < VTD_TABLE_STAGES; stage++)
+        vtd_stage_limits_of(vtd.units, vtd.count, stage, &vtd.stages[stage]);
+    error = vtd_stage_choose(&vtd.config, vtd.count, &vtd.stage);
+    if (!error)
+        error = vtd_did_init(vtd.limits.domain_ids);
     return error ? error : start_units();
 }
 

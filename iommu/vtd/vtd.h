@@ -4,6 +4,7 @@
 
 #include "iommu/iommu.h"
 #include "iommu/vtd/dmar.h"
+#include "iommu/vtd/stage.h"
 #include "iommu/vtd/unit.h"
 #include "lib/compiler.h"
 #include "lib/pci_address.h"
@@ -16,9 +17,7 @@ struct vtd_limits {
     uint32_t domain_ids;
     uint8_t mask_max;
     bool page_selective;
-    uint8_t first_stage_lg2; /* first-stage input addresses are below 2^this */
-    bool leaf_1g;
-    bool coherent_walks;
+    bool caching_mode; /* what one of them does is done to all */
 };
 
 /* What iommu_init() and iommu_shutdown() do to the units. */
@@ -32,6 +31,9 @@ void vtd_drain_faults(void);
 unsigned vtd_unit_count(void);
 struct vtd_unit *vtd_unit(unsigned index);
 const struct vtd_limits *vtd_limits(void);
+const struct vtd_stage_limits *vtd_stage_limits(enum vtd_stage stage); /* one that has tables */
+enum vtd_stage vtd_stage(void); /* that domains are of unless somebody says otherwise */
+const struct iommu_config *vtd_config(void);
 unsigned vtd_errata(void); /* enum vtd_erratum */
 const struct dmar *vtd_dmar(void);
 

@@ -16,6 +16,7 @@ static void clear(struct gather *gather)
     gather->last = 0;
     list_init(&gather->tables);
     gather->table_count = 0;
+    gather->linked = false;
     gather->state = GATHER_OPEN;
 }
 
@@ -89,6 +90,11 @@ void gather_add_split(struct gather *gather, uint32_t *open_splits)
     gather->splits++;
 }
 
+void gather_add_linked(struct gather *gather)
+{
+    gather->linked = true;
+}
+
 bool gather_empty(const struct gather *gather)
 {
     return gather->iova > gather->last;
@@ -96,7 +102,7 @@ bool gather_empty(const struct gather *gather)
 
 bool gather_has_tables(const struct gather *gather)
 {
-    return gather->table_count != 0;
+    return gather->table_count != 0 || gather->linked;
 }
 
 void gather_set_invalidated(struct gather *gather)

@@ -87,7 +87,7 @@ static void destroy(unsigned which)
 
 static void attach(unsigned which, unsigned device)
 {
-    int error = iommu_attach(domains[which], devices[device].address);
+    int error = iommu_attach(domains[which], devices[device].address, IOMMU_NO_PASID);
 
     if (domain_of[device] != DOMAINS)
         check(error == ERR_BUSY);
@@ -101,7 +101,7 @@ static void attach(unsigned which, unsigned device)
 
 static void detach(unsigned which, unsigned device)
 {
-    int error = iommu_detach(domains[which], devices[device].address);
+    int error = iommu_detach(domains[which], devices[device].address, IOMMU_NO_PASID);
 
     if (domain_of[device] != which) {
         check(error == ERR_NOT_FOUND);
@@ -273,7 +273,7 @@ static void finish(void)
     }
     for (unsigned i = 0; i < DEVICES; i++)
         if (domain_of[i] != DOMAINS)
-            check(iommu_detach(domains[domain_of[i]], devices[i].address) == 0);
+            check(iommu_detach(domains[domain_of[i]], devices[i].address, IOMMU_NO_PASID) == 0);
     for (unsigned i = 0; i < DEVICES; i++)
         domain_of[i] = DOMAINS;
     for (unsigned i = 0; i < DOMAINS; i++)

@@ -25,7 +25,10 @@ static void qemu_is_decoded(void **state)
     assert_false(cap.coherent_walks);
     assert_false(cap.snoop_control);
     assert_true(cap.page_selective);
-    assert_true(cap.leaf_1g);
+    assert_true(cap.first_stage_1g);
+    assert_true(cap.scalable && cap.first_stage && !cap.second_stage);
+    assert_int_equal(cap.second_levels, 1 << 3 | 1 << 4);
+    assert_int_equal(cap.second_leaves, 7);
     assert_false(cap.extended_interrupts);
     assert_null(vtd_cap_missing(&cap));
 }
@@ -37,8 +40,8 @@ static void what_is_missing_is_named(void **state)
         const char *missing;
     } cases[] = {
         {FAKE_CAP, FAKE_ECAP & ~VTD_ECAP_QI, "ECAP.QI"},
-        {FAKE_CAP, FAKE_ECAP & ~VTD_ECAP_SMTS, "ECAP.SMTS"},
-        {FAKE_CAP, FAKE_ECAP & ~VTD_ECAP_FSTS, "ECAP.FSTS"},
+        {FAKE_CAP & ~0x1f00ull, FAKE_ECAP & ~VTD_ECAP_SMTS, "CAP.SAGAW"},
+        {FAKE_CAP & ~0x1f00ull, FAKE_ECAP & ~VTD_ECAP_FSTS, "CAP.SAGAW"},
         {FAKE_CAP | VTD_CAP_RWBF, FAKE_ECAP, "CAP.RWBF"},
         {FAKE_CAP | 7, FAKE_ECAP, "CAP.ND"},
     };
@@ -65,27 +68,62 @@ static void names_are_those_of_set_bits(void **state)
     assert_null(vtd_cap_name(&cap, 3));
 }
 
+static void decode(struct vtd_unit *unit, uint64_t cap, uint64_t ecap, bool scalable)
+{
+    vtd_cap_decode(&unit->cap, 0x10, cap, ecap);
+    unit->scalable = scalable;
+}
+
 static void units_have_in_common_the_least(void **state)
 {
     static struct vtd_unit units[2];
     struct vtd_limits limits;
 
     (void)state;
-    vtd_cap_decode(&units[0].cap, 0x10, FAKE_CAP, FAKE_ECAP | VTD_ECAP_SMPWC);
-    vtd_cap_decode(&units[1].cap, 0x10, FAKE_CAP & ~(VTD_CAP_FS1GP | 7ull | 0x3full << 48),
-                   FAKE_ECAP | VTD_ECAP_SMPWC);
+    decode(&units[0], FAKE_CAP, FAKE_ECAP, true);
+    decode(&units[1], FAKE_CAP & ~(7ull | 0x3full << 48), FAKE_ECAP, true);
     vtd_limits_of(units, 1, &limits);
-    assert_true(limits.leaf_1g);
-    assert_true(limits.coherent_walks);
-    assert_int_equal(limits.first_stage_lg2, 47);
+    assert_int_equal(limits.mask_max, 18);
+    assert_true(limits.page_selective);
+    assert_false(limits.caching_mode);
     vtd_limits_of(units, 2, &limits);
-    assert_false(limits.leaf_1g);
-    assert_true(limits.coherent_walks);
     assert_int_equal(limits.mask_max, 0);
     assert_int_equal(limits.domain_ids, 16);
-    vtd_cap_decode(&units[1].cap, 0x10, FAKE_CAP, FAKE_ECAP);
+    decode(&units[1], (FAKE_CAP & ~VTD_CAP_PSI) | VTD_CAP_CM, FAKE_ECAP, true);
     vtd_limits_of(units, 2, &limits);
-    assert_false(limits.coherent_walks);
+    assert_false(limits.page_selective);
+    assert_true(limits.caching_mode);
+}
+
+/* A unit with both stages, and one that lacks something. */
+static void stages_have_in_common_the_least(void **state)
+{
+    static const uint64_t both = FAKE_ECAP | VTD_ECAP_SMPWC | VTD_ECAP_C | VTD_ECAP_SSTS | VTD_ECAP_SSADS;
+    static struct vtd_unit units[2];
+    struct vtd_stage_limits first, second;
+
+    (void)state;
+    decode(&units[0], FAKE_CAP | VTD_CAP_FS5LP, both | VTD_ECAP_SC, true);
+    vtd_stage_limits_of(units, 1, VTD_FIRST_STAGE, &first);
+    vtd_stage_limits_of(units, 1, VTD_SECOND_STAGE, &second);
+    assert_int_equal(first.levels, 1 << 4 | 1 << 5);
+    assert_int_equal(second.levels, 1 << 3 | 1 << 4);
+    assert_true(first.leaves == 7 && second.leaves == 7 && first.snoop && second.snoop);
+    assert_true(first.coherent && second.coherent && first.keeps_dirty && second.keeps_dirty);
+    assert_true(first.units == 1 && second.units == 1 && first.width == 48);
+    decode(&units[1], FAKE_CAP & ~(VTD_CAP_FS1GP | VTD_CAP_SSLPS_1G),
+           both & ~(VTD_ECAP_SSADS | VTD_ECAP_SMPWC), true);
+    vtd_stage_limits_of(units, 2, VTD_FIRST_STAGE, &first);
+    vtd_stage_limits_of(units, 2, VTD_SECOND_STAGE, &second);
+    assert_int_equal(first.levels, 1 << 4);
+    assert_true(first.leaves == 3 && second.leaves == 3 && !first.snoop && !second.snoop);
+    assert_false(first.coherent || second.coherent || first.keeps_dirty || second.keeps_dirty);
+    /* In legacy mode it has no first stage, and its walks go by ECAP.C. */
+    units[1].scalable = false;
+    vtd_stage_limits_of(units, 2, VTD_FIRST_STAGE, &first);
+    vtd_stage_limits_of(units, 2, VTD_SECOND_STAGE, &second);
+    assert_true(first.units == 1 && first.coherent && first.keeps_dirty);
+    assert_true(second.units == 2 && second.coherent && !second.keeps_dirty);
 }
 
 static void errata_are_found_by_oem_id(void **state)
@@ -106,6 +144,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(names_are_those_of_set_bits),
         cmocka_unit_test(units_have_in_common_the_least),
+        cmocka_unit_test(stages_have_in_common_the_least),
         cmocka_unit_test(errata_are_found_by_oem_id),
     };
 

@@ -86,8 +86,8 @@ static struct iommu_domain *create(const char *name)
 static void units_are_shown_with_what_they_can_do(void **state)
 {
     (void)state;
-    assert_shows("iommu", "vtd0  0xfed90000  version 1.0  segment 0000  on\n");
-    assert_shows("iommu", "vtd1  0xfeda0000  version 1.0  segment 0000  on  all other devices");
+    assert_shows("iommu", "vtd0  0xfed90000  version 1.0  segment 0000  scalable mode\n");
+    assert_shows("iommu", "vtd1  0xfeda0000  version 1.0  segment 0000  scalable mode  all other devices");
     assert_shows("iommu", "tables flushed to memory, page walks flushed to memory; 0 queue errors");
     assert_shows("iommu", "DMAR of \"BOCHS \" \"LULLTEST\": 48-bit host addresses, 0 RMRRs");
     assert_shows("iommu", "; errata: accessed-is-dirty, dirty-without-coherence");
@@ -115,13 +115,13 @@ static void domains_are_shown_with_their_devices(void **state)
     struct iommu_domain *guest = create("guest"), *spare = create("spare");
 
     (void)state;
-    assert_int_equal(iommu_attach(guest, nvme), 0);
+    assert_int_equal(iommu_attach(guest, nvme, IOMMU_NO_PASID), 0);
     assert_shows("domains", "    0000:00:03.0\n");
     assert_int_equal(lines_with("x86_64"), 2);
     assert_non_null(strstr(shown, "yes\n"));
     assert_true(strstr(shown, "guest") < strstr(shown, "0000:00:03.0"));
     assert_true(strstr(shown, "spare") > strstr(shown, "0000:00:03.0"));
-    assert_int_equal(iommu_detach(guest, nvme), 0);
+    assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(guest), 0);
     assert_int_equal(iommu_domain_destroy(spare), 0);
 }
@@ -137,12 +137,12 @@ static void lists_that_are_too_long_say_how_much_is_left_out(void **state)
         domains[i] = create(name);
     }
     for (uint8_t i = 0; i < LISTED_MAX + 3; i++)
-        assert_int_equal(iommu_attach(domains[0], (struct pci_address){0, 7, i}), 0);
+        assert_int_equal(iommu_attach(domains[0], (struct pci_address){0, 7, i}, IOMMU_NO_PASID), 0);
     assert_shows("domains", "and 2 more\n");
     assert_non_null(strstr(shown, "    and 3 more\n"));
     assert_int_equal(lines_with("x86_64"), LISTED_MAX);
     for (uint8_t i = 0; i < LISTED_MAX + 3; i++)
-        assert_int_equal(iommu_detach(domains[0], (struct pci_address){0, 7, i}), 0);
+        assert_int_equal(iommu_detach(domains[0], (struct pci_address){0, 7, i}, IOMMU_NO_PASID), 0);
     for (unsigned i = 0; i < ARRAY_SIZE(domains); i++)
         assert_int_equal(iommu_domain_destroy(domains[i]), 0);
 }

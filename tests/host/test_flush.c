@@ -58,7 +58,7 @@ static void ranges_become_aligned_pieces_or_the_whole_domain(void **state)
         gather_init(&gather);
         gather_add_range(&gather, first * PAGE_SIZE, (first + pages) * PAGE_SIZE - 1);
         gather.table_count = i % 7 == 0;
-        vtd_flush_plan(&flush, &limits, 9, &gather);
+        vtd_flush_plan(&flush, &limits, true, 9, &gather);
         assert_int_equal(flush.descriptors[0].word[0] >> 16 & 0xffff, 9);
         if ((flush.descriptors[0].word[0] >> 4 & 3) == 3) {
             assert_plan_fits(&flush, &limits, &gather);
@@ -79,7 +79,7 @@ static void without_page_selection_the_whole_domain_goes(void **state)
     (void)state;
     gather_init(&gather);
     gather_add_range(&gather, IOVA, IOVA + 0xfff);
-    vtd_flush_plan(&flush, &limits, 9, &gather);
+    vtd_flush_plan(&flush, &limits, true, 9, &gather);
     assert_int_equal(flush.count, 1);
     assert_int_equal(flush.descriptors[0].word[0] >> 4 & 3, 2);
 }

@@ -23,7 +23,7 @@ static int setup(void **state)
 
     (void)state;
     fake_vtd_install(&fake, 1);
-    assert_int_equal(vtd_queue_init(&queue, registers, 0), 0);
+    assert_int_equal(vtd_queue_init(&queue, registers, 0, true), 0);
     fake.iqa = vtd_queue_iqa(&queue);
     fake.gsts = VTD_GSTS_QIES;
     host_set_relax(fake_vtd_step);

@@ -114,18 +114,18 @@ static void an_attached_device_reaches_what_is_mapped_and_nothing_else(void **st
     (void)state;
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0x1fffff, dma, PT_READ | PT_WRITE), 0);
     assert_true(is_blocked(nvme));
-    assert_int_equal(iommu_attach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_true(reaches(&fakes[0], nvme, IOVA + 0x12345, dma + 0x12345));
     assert_false(fake_vtd_walk(&fakes[0], pci_source_id(nvme), IOVA + 0x200000, &hpa));
     assert_false(fake_vtd_walk(&fakes[1], pci_source_id(nvme), IOVA, &hpa));
     assert_true(is_blocked(other));
-    assert_int_equal(iommu_attach(domain, nvme), ERR_BUSY);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), ERR_BUSY);
     assert_int_equal(iommu_domain_destroy(domain), ERR_BUSY);
-    assert_int_equal(iommu_detach(domain, other), ERR_NOT_FOUND);
-    assert_int_equal(iommu_detach(domain, nvme), 0);
+    assert_int_equal(iommu_detach(domain, other, IOMMU_NO_PASID), ERR_NOT_FOUND);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_true(is_blocked(nvme));
     assert_int_equal(domain->units, 0);
-    assert_int_equal(iommu_detach(domain, nvme), ERR_NOT_FOUND);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), ERR_NOT_FOUND);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
@@ -148,7 +148,7 @@ static void a_unit_that_does_not_snoop_sees_every_change(void **state)
     (void)state;
     assert_int_equal(fakes[0].ecap & (VTD_ECAP_C | VTD_ECAP_SMPWC), 0);
     fake_vtd_on_flush(look_at_nvme);
-    assert_int_equal(iommu_attach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_true(is_blocked(nvme));
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0xfff, dma, PT_READ), 0);
     assert_true(reaches(&fakes[0], nvme, IOVA, dma));
@@ -156,7 +156,7 @@ static void a_unit_that_does_not_snoop_sees_every_change(void **state)
     assert_true(is_blocked(nvme));
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0x1fffff, dma, PT_READ), 0);
     assert_true(reaches(&fakes[0], nvme, IOVA, dma));
-    assert_int_equal(iommu_detach(domain, nvme), 0);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_true(is_blocked(nvme));
     fake_vtd_on_flush(NULL);
     assert_true(looks > 10);
@@ -172,17 +172,17 @@ static void an_attach_flushes_a_root_entry_that_its_installer_has_not(void **sta
 
     (void)state;
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0xfff, dma, PT_READ), 0);
-    assert_int_equal(iommu_attach(domain, other), 0);
+    assert_int_equal(iommu_attach(domain, other, IOMMU_NO_PASID), 0);
     root = phys_to_virt(fakes[1].rtaddr & VTD_PAGE_ADDRESS);
     linked = root[2 * other.bus + 1];
     root[2 * other.bus + 1] = 0;
     platform_cache_flush(&root[2 * other.bus + 1], sizeof linked);
     root[2 * other.bus + 1] = linked;
     assert_true(is_blocked(other));
-    assert_int_equal(iommu_attach(domain, sibling), 0);
+    assert_int_equal(iommu_attach(domain, sibling, IOMMU_NO_PASID), 0);
     assert_true(reaches(&fakes[1], sibling, IOVA, dma));
-    assert_int_equal(iommu_detach(domain, sibling), 0);
-    assert_int_equal(iommu_detach(domain, other), 0);
+    assert_int_equal(iommu_detach(domain, sibling, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_detach(domain, other, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
@@ -191,8 +191,8 @@ static void a_device_that_no_unit_covers_is_refused(void **state)
     struct iommu_domain *domain = create("a");
 
     (void)state;
-    assert_int_equal(iommu_attach(domain, (struct pci_address){1, 0, 0}), ERR_NOT_FOUND);
-    assert_int_equal(iommu_attach(domain, (struct pci_address){1, 0, 0}), ERR_NOT_FOUND);
+    assert_int_equal(iommu_attach(domain, (struct pci_address){1, 0, 0}, IOMMU_NO_PASID), ERR_NOT_FOUND);
+    assert_int_equal(iommu_attach(domain, (struct pci_address){1, 0, 0}, IOMMU_NO_PASID), ERR_NOT_FOUND);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
@@ -206,17 +206,17 @@ static void check_pasid_entry(void **state, bool second_stage)
     fakes[0].ecap |= VTD_ECAP_SC | VTD_ECAP_SMPWC | (second_stage ? VTD_ECAP_SSTS : 0);
     assert_int_equal(init_as(2, "INTEL "), 0);
     domain = create("a");
-    assert_int_equal(iommu_attach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     context = (const uint64_t *)phys_to_virt(fakes[0].rtaddr & VTD_PAGE_ADDRESS);
     context = (const uint64_t *)phys_to_virt(context[0] & VTD_PAGE_ADDRESS) + 4 * FAKE_DEVFN_NVME;
-    assert_int_equal(context[0] & 0xfff, 1); /* present; DTE, PASIDE, PRE and PDTS 0 */
+    assert_int_equal(context[0] & 0xfff, 1 | 2 << 9); /* present; DTE, PASIDE and PRE 0; PDTS */
     assert_int_equal(context[1] | context[2] | context[3], 0);
     directory = (const uint64_t *)phys_to_virt(context[0] & VTD_PAGE_ADDRESS);
     entry = (const uint64_t *)phys_to_virt(directory[0] & VTD_PAGE_ADDRESS);
     assert_int_equal(entry[0], 1 | (second_stage ? 2 << 2 : 0) | 1 << 6); /* AW is reserved without */
     assert_int_equal(entry[1], domain->id | 1 << 23 | 1 << 24);
     assert_int_equal(entry[2], virt_to_phys(domain->pt.root));
-    assert_int_equal(iommu_detach(domain, nvme), 0);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
@@ -276,7 +276,7 @@ static void an_unmap_invalidates_the_units_that_the_domain_is_on(void **state)
 
     (void)state;
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0xfff, dma, PT_READ), 0);
-    assert_int_equal(iommu_attach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     before[0] = fakes[0].logged;
     before[1] = fakes[1].logged;
     assert_int_equal(iommu_unmap(domain, IOVA, IOVA + 0xfff, NULL), 0);
@@ -284,13 +284,13 @@ static void an_unmap_invalidates_the_units_that_the_domain_is_on(void **state)
     assert_int_equal(VTD_DESCRIPTOR_TYPE(fakes[0].log[before[0]]), VTD_DESCRIPTOR_PASID_IOTLB);
     assert_int_equal(fakes[0].log[before[0]].word[0] >> 16 & 0xffff, domain->id);
     assert_int_equal(fakes[1].logged, before[1]);
-    assert_int_equal(iommu_attach(domain, other), 0);
+    assert_int_equal(iommu_attach(domain, other, IOMMU_NO_PASID), 0);
     before[1] = fakes[1].logged;
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0xfff, dma, PT_READ), 0);
     assert_int_equal(iommu_unmap(domain, IOVA, IOVA + 0xfff, NULL), 0);
     assert_int_equal(fakes[1].logged, before[1] + 2);
-    assert_int_equal(iommu_detach(domain, nvme), 0);
-    assert_int_equal(iommu_detach(domain, other), 0);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_detach(domain, other, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
@@ -315,8 +315,8 @@ static void attach_and_detach_invalidate_from_the_top_down(void **state)
     unsigned before = fakes[0].logged;
 
     (void)state;
-    assert_int_equal(iommu_attach(domain, nvme), 0);
-    assert_int_equal(iommu_detach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_int_equal(fakes[0].logged, before + 12);
     assert_invalidated_from_the_top_down(&fakes[0].log[before], domain->id);
     assert_invalidated_from_the_top_down(&fakes[0].log[before + 6], domain->id);
@@ -329,14 +329,14 @@ static void one_unit_that_does_not_confirm_fails_the_unmap(void **state)
 
     (void)state;
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0xfff, dma, PT_READ), 0);
-    assert_int_equal(iommu_attach(domain, nvme), 0);
-    assert_int_equal(iommu_attach(domain, other), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_attach(domain, other, IOMMU_NO_PASID), 0);
     fakes[0].queue_dead = true;
     host_set_time_ns(1);
     assert_int_equal(iommu_unmap(domain, IOVA, IOVA + 0xfff, NULL), ERR_TIMEOUT);
     fakes[0].queue_dead = false;
-    assert_int_equal(iommu_detach(domain, nvme), 0);
-    assert_int_equal(iommu_detach(domain, other), 0);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_detach(domain, other, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
@@ -345,10 +345,10 @@ static void an_id_that_a_unit_may_know_is_not_given_back(void **state)
     struct iommu_domain *domain = create("a");
 
     (void)state;
-    assert_int_equal(iommu_attach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     fakes[0].queue_dead = true;
     host_set_time_ns(1);
-    assert_int_equal(iommu_detach(domain, nvme), ERR_TIMEOUT);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), ERR_TIMEOUT);
     assert_int_equal(iommu_domain_destroy(domain), 0);
     assert_non_null(strstr(host_log(), "the tree stay out of use"));
 }
@@ -360,10 +360,10 @@ static void a_detach_that_is_not_confirmed_keeps_the_device_blocked_and_the_tabl
 
     (void)state;
     assert_int_equal(iommu_map(domain, IOVA, IOVA + 0xfff, dma, PT_READ), 0);
-    assert_int_equal(iommu_attach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     fakes[0].queue_dead = true;
     host_set_time_ns(1);
-    assert_int_equal(iommu_detach(domain, nvme), ERR_TIMEOUT);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), ERR_TIMEOUT);
     assert_true(is_blocked(nvme));
     /* Of both entries only the present bit went: the unit may be in the middle of them. */
     context = (const uint64_t *)phys_to_virt(fakes[0].rtaddr & VTD_PAGE_ADDRESS);
@@ -374,12 +374,12 @@ static void a_detach_that_is_not_confirmed_keeps_the_device_blocked_and_the_tabl
     assert_int_equal(entry[0], 2 << 2 | 1 << 6);
     assert_int_equal(entry[2], virt_to_phys(domain->pt.root));
     assert_int_equal(domain->units, 1);
-    assert_int_equal(iommu_attach(domain, nvme), ERR_TIMEOUT);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), ERR_TIMEOUT);
     assert_true(is_blocked(nvme));
     fakes[0].queue_dead = false;
-    assert_int_equal(iommu_attach(domain, nvme), 0);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_true(reaches(&fakes[0], nvme, IOVA, dma));
-    assert_int_equal(iommu_detach(domain, nvme), 0);
+    assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_int_equal(domain->units, 0);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
@@ -400,10 +400,10 @@ static void a_device_of_an_rmrr_stays_blocked(void **state)
     fake_vtd_seal(table, bytes);
     assert_int_equal(iommu_init(table, bytes, &(struct iommu_config){0}), 0);
     domain = create("a");
-    assert_int_equal(iommu_attach(domain, nvme), ERR_UNSUPPORTED);
+    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), ERR_UNSUPPORTED);
     assert_non_null(strstr(host_log(), "0000:00:03.0 stays blocked"));
-    assert_int_equal(iommu_attach(domain, other), 0);
-    assert_int_equal(iommu_detach(domain, other), 0);
+    assert_int_equal(iommu_attach(domain, other, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_detach(domain, other, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
@@ -435,12 +435,12 @@ static void memory_may_run_out_at_every_page(void **state)
         if (!error)
             domain = iommu_domain_create("a", &error);
         if (!error)
-            error = iommu_attach(domain, nvme);
+            error = iommu_attach(domain, nvme, IOMMU_NO_PASID);
         done = !error;
         if (error)
             assert_int_equal(error, ERR_NOMEM);
         else
-            assert_int_equal(iommu_detach(domain, nvme), 0);
+            assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
         if (domain)
             assert_int_equal(iommu_domain_destroy(domain), 0);
         host_release_pages();

@@ -153,10 +153,11 @@ static void domain_destroy(struct iommu_domain *domain)
     pt_destroy(&domain->pt);
 }
 
-static int no_devices(struct iommu_domain *domain, struct pci_address device)
+static int no_devices(struct iommu_domain *domain, struct pci_address device, uint32_t pasid)
 {
     (void)domain;
     (void)device;
+    (void)pasid;
     return ERR_UNSUPPORTED;
 }
 

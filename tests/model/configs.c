@@ -93,6 +93,31 @@ const struct unit_config unit_old = {
             SPEC_ECAP_WITH_MHMV(15),
 };
 
+const struct unit_config unit_legacy = {
+    .name = "legacy",
+    .ver = SPEC_VER_OF(1, 0),
+    .cap = CAP_EVERY | SPEC_CAP_PLMR | SPEC_CAP_PHMR | SPEC_CAP_WITH_SAGAW(SPEC_SAGAW_3 | SPEC_SAGAW_4) |
+           SPEC_CAP_WITH_MGAW(48) | SPEC_CAP_WITH_SSLPS(SPEC_SSLPS_2M) | SPEC_CAP_PSI | MASK_SMALL |
+           SPEC_CAP_DWD | SPEC_CAP_DRD,
+    .ecap = SPEC_ECAP_QI | SPEC_ECAP_DT | SPEC_ECAP_IR | SPEC_ECAP_PT | SPEC_ECAP_WITH_IRO(IOTLB_AT) |
+            SPEC_ECAP_WITH_MHMV(15),
+};
+
+const struct unit_config *const unit_configs_second_stage[] = {
+    &unit_modern,
+    &unit_caching_mode,
+    &unit_incoherent,
+    &unit_small_mask,
+    &unit_no_page_selective,
+    &unit_five_levels,
+    NULL,
+};
+
+const struct unit_config *const unit_configs_legacy[] = {
+    &unit_legacy,      &unit_modern, &unit_caching_mode, &unit_incoherent, &unit_no_page_selective,
+    &unit_five_levels, NULL,
+};
+
 const struct unit_config *const unit_configs_first_stage[] = {
     &unit_modern,
     &unit_caching_mode,

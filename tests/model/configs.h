@@ -28,6 +28,11 @@ extern const struct unit_config unit_five_levels;
  * drains only when asked to (DWD, DRD). Version 1. */
 extern const struct unit_config unit_old;
 
-/* The three that a driver of the first stage can be run on with everything checked, and more: those above
- * that have it. Ends with NULL. */
+/* The same without a write buffer. */
+extern const struct unit_config unit_legacy;
+
+/* Those that have a stage in scalable mode, and those that can be run in legacy mode. The first three are the
+ * most different from each other. Each ends with NULL. */
 extern const struct unit_config *const unit_configs_first_stage[];
+extern const struct unit_config *const unit_configs_second_stage[];
+extern const struct unit_config *const unit_configs_legacy[];

@@ -136,7 +136,7 @@ int oracle_attach(struct oracle *oracle, struct device *device)
     int error;
 
     oracle_attach_begins(oracle, device);
-    error = iommu_attach(oracle->domain, pci_address_from_source_id(0, device->source_id));
+    error = iommu_attach(oracle->domain, pci_address_from_source_id(0, device->source_id), IOMMU_NO_PASID);
     oracle_attach_ends(oracle, device, error);
     return error;
 }
@@ -146,7 +146,7 @@ int oracle_detach(struct oracle *oracle, struct device *device)
     int error;
 
     oracle_detach_begins(oracle, device);
-    error = iommu_detach(oracle->domain, pci_address_from_source_id(0, device->source_id));
+    error = iommu_detach(oracle->domain, pci_address_from_source_id(0, device->source_id), IOMMU_NO_PASID);
     oracle_detach_ends(oracle, device, error);
     return error;
 }

@@ -39,7 +39,7 @@ void rig_start(const struct unit_config *const *configs, unsigned units, uint64_
 
     machine_make(configs, units);
     dmar = machine_dmar(&bytes);
-    expect_equal(iommu_init(dmar, bytes, &(struct iommu_config){0}), 0);
+    expect_equal(iommu_init(dmar, bytes, &rig.config), 0);
     rig.domain = iommu_domain_create("guest", &error);
     expect_equal(error, 0);
     iommu_domain_info(rig.domain, &info);
@@ -52,14 +52,36 @@ void rig_start(const struct unit_config *const *configs, unsigned units, uint64_
     rig.memory = virt_to_phys(memory);
 }
 
+/* One of the table modes and stages, and the units that have it. */
+static const struct unit_config *const *choose_translation(void)
+{
+    static const struct unit_config *const *const lists[] = {
+        [IOMMU_TRANSLATION_AUTO] = unit_configs_first_stage,
+        [IOMMU_TRANSLATION_LEGACY] = unit_configs_legacy,
+        [IOMMU_TRANSLATION_SECOND_STAGE] = unit_configs_second_stage,
+        [IOMMU_TRANSLATION_FIRST_STAGE] = unit_configs_first_stage,
+    };
+
+    rig.config.translation = rig_choose(ARRAY_SIZE(lists));
+    return lists[rig.config.translation];
+}
+
+const struct unit_config *rig_choose_unit(unsigned kinds)
+{
+    return choose_translation()[rig_choose(kinds)];
+}
+
 void rig_start_any(bool tracking, uint64_t iova, unsigned pages)
 {
-    const struct unit_config *configs[RIG_UNITS], *usable[16] = {NULL};
+    const struct unit_config *configs[RIG_UNITS], *usable[16] = {NULL}, *const * list;
     unsigned count = 0, units = 1 + rig_choose(RIG_UNITS);
 
-    for (unsigned i = 0; unit_configs_first_stage[i]; i++)
-        if (!tracking || unit_configs_first_stage[i] != &unit_incoherent)
-            usable[count++] = unit_configs_first_stage[i];
+    do
+        list = choose_translation();
+    while (tracking && rig.config.translation == IOMMU_TRANSLATION_LEGACY); /* which keeps no dirty bits */
+    for (unsigned i = 0; list[i]; i++)
+        if (!tracking || list[i] != &unit_incoherent)
+            usable[count++] = list[i];
     for (unsigned i = 0; i < units; i++)
         configs[i] = usable[rig_choose(count)];
     rig_start(configs, units, iova, pages);

@@ -16,6 +16,7 @@
 #define RIG_MEMORY  64 /* pages that devices may reach */
 
 struct rig {
+    struct iommu_config config; /* that rig_start() is to start with */
     struct iommu_domain *domain;
     struct oracle *oracle;
     uint64_t iova; /* the oracle's window */
@@ -33,9 +34,13 @@ struct rig {
 extern struct rig rig;
 
 /* Makes the units, starts the driver on them, makes the domain and an oracle that watches pages from iova on.
- * rig_start_any() chooses them: one to RIG_UNITS, all with coherent walks if the domain is to track. */
+ * rig_start_any() chooses them, and how they translate: one to RIG_UNITS, all with coherent walks if the
+ * domain is to track. */
 void rig_start(const struct unit_config *const *configs, unsigned units, uint64_t iova, unsigned pages);
 void rig_start_any(bool tracking, uint64_t iova, unsigned pages);
+
+/* Chooses how rig_start() is to translate, and a unit for it, of the first kinds (up to 6) that can. */
+const struct unit_config *rig_choose_unit(unsigned kinds);
 
 /* Any of 0 to count - 1, also while calm. */
 unsigned rig_choose(unsigned count);

@@ -41,7 +41,7 @@ SCENARIO(
     static struct rig_mover mover = {.device = 1, .operations = 3};
     static struct rig_mapper mapper = {.first = 0, .pages = 3, .operations = 12};
     static struct rig_traffic traffic = {.device = 0, .pages = 3, .accesses = 30, .pause = 80};
-    const struct unit_config *config = unit_configs_first_stage[rig_choose(3)];
+    const struct unit_config *config = rig_choose_unit(3);
 
     rig_start(&config, 1, IOVA, PAGES);
     (void)rig_attach(0);
@@ -68,7 +68,7 @@ SCENARIO(first_attach_of_a_bus, .kind = SCENARIO_RANDOM,
     static const char *const names[2] = {"device 0", "device 1"};
     static struct rig_traffic traffic[2] = {{.device = 0, .pages = PAGES, .accesses = 12, .pause = 80},
                                             {.device = 1, .pages = PAGES, .accesses = 12, .pause = 80}};
-    const struct unit_config *config = unit_configs_first_stage[rig_choose(3)];
+    const struct unit_config *config = rig_choose_unit(3);
 
     rig_start(&config, 1, IOVA, PAGES);
     map_all(rig.memory);
@@ -117,7 +117,7 @@ SCENARIO(domain_id_reuse, .kind = SCENARIO_RANDOM,
     static struct rig_traffic traffic = {.device = 0, .pages = PAGES, .accesses = 40, .pause = 80};
     const struct unit_config *config = &few_ids;
 
-    few_ids = *unit_configs_first_stage[rig_choose(6)];
+    few_ids = *rig_choose_unit(6);
     few_ids.cap &= ~SPEC_CAP_WITH_ND(7); /* 16 domain ids */
     rig_start(&config, 1, IOVA, PAGES);
     map_all(rig.memory);

@@ -16,7 +16,7 @@ SCENARIO(fault_storm, .kind = SCENARIO_RANDOM,
                                            {.device = 2, .first = 6, .pages = 6, .accesses = 30}};
     static struct rig_traffic traffic = {.device = 0, .pages = PAGES, .accesses = 16, .pause = 80};
     uint64_t before;
-    const struct unit_config *config = unit_configs_first_stage[rig_choose(3)];
+    const struct unit_config *config = rig_choose_unit(3);
 
     rig_start(&config, 1, IOVA, PAGES);
     (void)rig_attach(0);

@@ -384,15 +384,18 @@ static enum outcome walk_once(struct unit *unit, struct request *request, const 
 {
     struct path path;
     enum outcome outcome;
+    bool there;
 
     if (!begin_at(unit, request, walk, &path)) {
         *reason = no_entry(walk, request);
         return WALK_REFUSED;
     }
-    if (!read_path(unit, request, walk, &path, reason) || !permitted(request, walk, &path, reason)) {
+    there = read_path(unit, request, walk, &path, reason);
+    if (!there || !permitted(request, walk, &path, reason)) {
         set_accessed_of_refused(walk, &path);
         fill_tables(unit, request, walk, &path);
-        fill_not_present(unit, request, walk, &path);
+        if (!there)
+            fill_not_present(unit, request, walk, &path);
         return WALK_REFUSED;
     }
     outcome = set_bits(request, walk, &path, reason);

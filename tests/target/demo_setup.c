@@ -46,7 +46,7 @@ static int close_edu(struct demo *demo)
         return 0;
     demo->has_edu = false;
     ended = edu_close(&demo->edu);
-    error = iommu_detach(demo->domain, demo->edu.function);
+    error = iommu_detach(demo->domain, demo->edu.function, IOMMU_NO_PASID);
     return ended ? ended : error;
 }
 
@@ -59,7 +59,7 @@ static int open_edu(struct demo *demo)
         return 0;
     if (error)
         return error;
-    error = iommu_attach(demo->domain, demo->edu.function);
+    error = iommu_attach(demo->domain, demo->edu.function, IOMMU_NO_PASID);
     demo->has_edu = !error;
     if (error && edu_close(&demo->edu))
         log_warn("demo: edu was not closed cleanly");
@@ -76,8 +76,8 @@ static int attach_once(struct iommu_domain *domain, const struct pci_function *f
 
     if (!function)
         return 0;
-    error = iommu_attach(domain, function->address);
-    return error ? error : iommu_detach(domain, function->address);
+    error = iommu_attach(domain, function->address, IOMMU_NO_PASID);
+    return error ? error : iommu_detach(domain, function->address, IOMMU_NO_PASID);
 }
 
 static int make_tables(void)

@@ -17,7 +17,7 @@
 static int prepare(struct edu_bench *bench)
 {
     uint8_t *bytes;
-    int error = iommu_attach(bench->domain, bench->edu.function);
+    int error = iommu_attach(bench->domain, bench->edu.function, IOMMU_NO_PASID);
 
     bench->attached = !error;
     if (!error)
@@ -62,7 +62,7 @@ bool edu_bench_open(struct edu_bench *bench)
 
 void edu_bench_detach(struct edu_bench *bench)
 {
-    int error = bench->attached ? iommu_detach(bench->domain, bench->edu.function) : 0;
+    int error = bench->attached ? iommu_detach(bench->domain, bench->edu.function, IOMMU_NO_PASID) : 0;
 
     bench->attached = false;
     if (error)

@@ -195,7 +195,7 @@ int nvme_open(struct nvme *nvme, struct pci_address function, struct iommu_domai
     if (!error)
         error = nvme_disable(nvme);
     if (!error)
-        error = iommu_attach(domain, function);
+        error = iommu_attach(domain, function, IOMMU_NO_PASID);
     if (error)
         return error;
     error = dma_memory_map(&nvme->memory, domain, iova, NVME_MEMORY_ORDER);
@@ -231,7 +231,7 @@ int nvme_close(struct nvme *nvme)
     first = first ? first : error;
     /* Detached its DMA is blocked whatever the controller does: only now may the window's pages be somebody
      * else's. */
-    error = iommu_detach(nvme->domain, nvme->function);
+    error = iommu_detach(nvme->domain, nvme->function, IOMMU_NO_PASID);
     if (error)
         return first ? first : error;
     error = dma_memory_unmap(&nvme->memory);

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Domains: makes them, and moves devices in and out. */
+#include "iommu/vtd/domain.h"
+#include "iommu/vtd/context.h"
+#include "iommu/vtd/did.h"
+#include "iommu/vtd/flush.h"
+#include "iommu/vtd/pasid.h"
+#include "iommu/vtd/vtd.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/mutant.h"
+
+/* Requests into this window are interrupts and are never translated (3.14). */
+#define INTERRUPT_WINDOW_FIRST 0xfee00000ull
+#define INTERRUPT_WINDOW_END   0xfef00000ull
+
+/* Scalable-mode context entry (9.4), word 0: DTE and PRE stay clear, so that translated requests and page
+ * requests are refused. PDTS is the size of the directory, 2^(PDTS + 7) entries. */
+#define CONTEXT_PASIDE  (1ull << 3)
+#define CONTEXT_PDTS(n) ((uint64_t)(n) << 9)
+
+static struct spinlock attach_lock; /* over which units a domain is on */
+
+static enum vtd_stage stage_of(const struct iommu_domain *domain)
+{
+    enum vtd_stage stage = VTD_FIRST_STAGE;
+
+    while (domain->ops != vtd_domain_ops(stage))
+        stage++;
+    return stage;
+}
+
+static int init(struct iommu_domain *domain)
+{
+    int error;
+
+    domain->id = vtd_did_alloc();
+    if (!domain->id) {
+        log_error("vtd: no domain id left for %s", domain->name);
+        return ERR_UNSUPPORTED;
+    }
+    error = vtd_stage_init(domain, stage_of(domain));
+    if (error) {
+        vtd_did_free(domain->id);
+        return error;
+    }
+    domain->untranslated_iova = INTERRUPT_WINDOW_FIRST;
+    domain->untranslated_end = INTERRUPT_WINDOW_END;
+    return 0;
+}
+
+static int invalidate_domain(struct vtd_unit *unit, uint16_t did, uint32_t pasid)
+{
+    struct vtd_flush flush;
+
+    vtd_flush_plan_all(&flush, unit, did, pasid);
+    return vtd_queue_run(&unit->queue, flush.descriptors, flush.count);
+}
+
+static void destroy(struct iommu_domain *domain)
+{
+    int error = 0;
+
+    /* Units whose last invalidation for a detached device failed are in the mask still. */
+    for (uint64_t rest = domain->units; rest && !error; rest &= rest - 1)
+        error = invalidate_domain(vtd_unit((unsigned)__builtin_ctzll(rest)), domain->id, VTD_RID_PASID);
+    if (error) {
+        log_error(
+            "vtd: domain %s is gone, but a unit may walk its tree: domain id %u and the tree stay out of use",
+            domain->name, domain->id);
+        return;
+    }
+    vtd_did_free(domain->id);
+    if (domain->pt.root)
+        pt_destroy(&domain->pt);
+}
+
+/* The unit's number comes into the mask before any entry that makes it walk the tree. See vtd_flush_run() for
+ * the partner of the fence. */
+static void join_unit(struct iommu_domain *domain, const struct vtd_unit *unit, uint32_t pasid)
+{
+    spin_lock(&attach_lock);
+    atomic_fetch_add(&domain->unit_devices[unit->index], 1u);
+    atomic_fetch_or(&domain->units, 1ull << unit->index);
+    if (pasid)
+        atomic_write(&domain->has_pasids, true);
+    spin_unlock(&attach_lock);
+    atomic_fence_full();
+}
+
+/* clean: the unit has completed an invalidation of the domain since it could walk the tree for this device.
+ */
+static void leave_unit(struct iommu_domain *domain, const struct vtd_unit *unit, bool clean)
+{
+    spin_lock(&attach_lock);
+    if (atomic_fetch_sub(&domain->unit_devices[unit->index], 1u) == 1 && clean)
+        atomic_fetch_and(&domain->units, ~(1ull << unit->index));
+    spin_unlock(&attach_lock);
+}
+
+/* What a unit is told when the entries of a device, and of one of its PASIDs, have changed (6.5.3.3, Table
+ * 28). The context cache first, so that the PASID cache is not filled again from what it held; and what
+ * caching mode keeps of an entry that was not present has domain id 0 (6.2.3). */
+static int invalidate_device(struct vtd_unit *unit, struct pci_address device, uint16_t did, uint32_t pasid)
+{
+    uint16_t source = pci_source_id(device);
+    const struct vtd_descriptor steps[] = {
+        vtd_descriptor_context_device(unit->scalable ? 0 : did, source),
+        unit->scalable ? vtd_descriptor_pasid_cache(0, pasid) : vtd_descriptor_context_device(0, source),
+    };
+    unsigned count = unit->cap.caching_mode ? 2 : 1;
+    int error = 0;
+
+    for (unsigned i = 0; i < count && !error; i++)
+        error = vtd_queue_run(&unit->queue, &steps[i], 1);
+    if (error || mutant(DID_NOT_INVALIDATED))
+        return error;
+    return invalidate_domain(unit, did, pasid);
+}
+
+static void log_unconfirmed(const struct vtd_unit *unit, struct pci_address device)
+{
+    log_error("vtd%u: " PCI_FORMAT " is cut off, but the unit does not confirm it", unit->index,
+              PCI_ARGS(device));
+}
+
+/* Blocks the device: takes the present bit away, waits until the unit knows, and clears the entry. When the
+ * unit does not confirm it stays as it is, for the unit may be reading it. */
+static int block_legacy(struct vtd_unit *unit, uint64_t *context, struct pci_address device)
+{
+    int error;
+
+    vtd_context_retract(unit, context);
+    error = invalidate_device(unit, device, vtd_stage_context_did(context), VTD_RID_PASID);
+    if (error)
+        log_unconfirmed(unit, device);
+    else
+        vtd_context_clear(unit, context);
+    return error;
+}
+
+/* The same for one PASID, and for the device as a whole if that was the last. */
+static int block_pasid(struct vtd_unit *unit, uint64_t *context, struct pci_address device, uint32_t pasid)
+{
+    uint64_t *directory = phys_to_virt(vtd_context_target(context));
+    struct vtd_pasid_entry *entry = vtd_pasid_entry_find(directory, pasid);
+    bool last = vtd_pasid_count(directory) == 1;
+    int error;
+
+    if (last)
+        vtd_context_retract(unit, context);
+    vtd_pasid_retract(unit, entry);
+    error = invalidate_device(unit, device, vtd_stage_pasid_did(entry), pasid);
+    if (error) {
+        log_unconfirmed(unit, device);
+        return error;
+    }
+    vtd_pasid_clear(unit, entry);
+    if (last) {
+        vtd_context_clear(unit, context);
+        vtd_pasid_free(directory);
+    }
+    return 0;
+}
+
+static int block(struct vtd_unit *unit, uint64_t *context, struct pci_address device, uint32_t pasid)
+{
+    return unit->scalable ? block_pasid(unit, context, device, pasid) : block_legacy(unit, context, device);
+}
+
+/* The entry was retracted, and is not cleared: a unit did not confirm that it is gone. */
+static bool is_left_behind(uint64_t word)
+{
+    return word && !(word & VTD_CONTEXT_PRESENT);
+}
+
+/* What a detach that was not confirmed left behind: tries again, with all that the unit has cached. */
+static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, uint32_t pasid)
+{
+    uint64_t target = vtd_context_target(context);
+    struct vtd_pasid_entry *entry =
+        unit->scalable && target ? vtd_pasid_entry_find(phys_to_virt(target), pasid) : NULL;
+    bool whole = is_left_behind(context[0]);
+    int error;
+
+    if (!whole && !(entry && is_left_behind(entry->word[0])))
+        return 0;
+    error = vtd_unit_invalidate_all(unit);
+    if (error)
+        return error;
+    if (whole) {
+        vtd_context_clear(unit, context);
+        if (unit->scalable)
+            vtd_pasid_free(phys_to_virt(target));
+    } else {
+        vtd_pasid_clear(unit, entry);
+    }
+    return 0;
+}
+
+/* Such a device may need the RMRR's memory at any time, and this version maps it for nobody. */
+static bool is_reserved_for_firmware(struct pci_address device)
+{
+    const struct dmar *dmar = vtd_dmar();
+
+    for (unsigned i = 0; i < dmar->reserved_count; i++)
+        if (dmar_scopes_cover(&dmar->reserved[i].devices, dmar->reserved[i].segment, device))
+            return true;
+    return false;
+}
+
+static bool is_trusted(struct pci_address device)
+{
+    const struct iommu_config *config = vtd_config();
+
+    for (unsigned i = 0; i < config->trusted_count; i++)
+        if (pci_address_equal(config->trusted[i], device))
+            return true;
+    return false;
+}
+
+/* 0 if the device can be in the domain. */
+static int check_attach(const struct iommu_domain *domain, const struct vtd_unit *unit,
+                        struct pci_address device, uint32_t pasid)
+{
+    static const char *const lacks[] = {"first-stage translation (ECAP.SMTS, ECAP.FSTS)",
+                                        "second-stage translation (ECAP.SSTS, CAP.SAGAW)",
+                                        "pass-through (ECAP.PT)"};
+    enum vtd_stage stage = stage_of(domain);
+
+    if (!unit) {
+        log_error("vtd: no unit covers " PCI_FORMAT, PCI_ARGS(device));
+        return ERR_NOT_FOUND;
+    }
+    if (is_reserved_for_firmware(device)) {
+        log_error("vtd: " PCI_FORMAT " stays blocked: an RMRR says that firmware goes on using it",
+                  PCI_ARGS(device));
+        return ERR_UNSUPPORTED;
+    }
+    if (!vtd_unit_has_stage(unit, stage)) {
+        log_error("vtd%u: " PCI_FORMAT " cannot be in domain %s: the unit lacks %s", unit->index,
+                  PCI_ARGS(device), domain->name, lacks[stage]);
+        return ERR_UNSUPPORTED;
+    }
+    if (stage == VTD_PASS_THROUGH && !is_trusted(device)) {
+        log_error("vtd: " PCI_FORMAT
+                  " stays blocked: it would reach all memory, and is not among those that are "
+                  "trusted with that",
+                  PCI_ARGS(device));
+        return ERR_UNSUPPORTED;
+    }
+    if (pasid && (!unit->scalable || pasid >> unit->cap.pasid_lg2 || pasid >> VTD_PASIDS_LG2)) {
+        log_error("vtd%u: " PCI_FORMAT ": PASID %u is more than requests there can have", unit->index,
+                  PCI_ARGS(device), pasid);
+        return ERR_RANGE;
+    }
+    return 0;
+}
+
+static void attach_legacy(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context)
+{
+    uint64_t words[2];
+
+    vtd_stage_context_entry(unit, domain, stage_of(domain), words);
+    join_unit(domain, unit, VTD_RID_PASID);
+    vtd_context_set(unit, context, words);
+}
+
+static int attach_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context, uint32_t pasid)
+{
+    uint64_t words[VTD_PASID_WORDS], context_words[VTD_CONTEXT_WORDS_MAX] = {0, VTD_RID_PASID};
+    bool first = !context[0];
+    uint64_t *directory = first ? vtd_pasid_make(unit) : phys_to_virt(vtd_context_target(context));
+    struct vtd_pasid_entry *entry = directory ? vtd_pasid_entry_make(unit, directory, pasid) : NULL;
+
+    if (!entry) {
+        if (first && directory)
+            vtd_pasid_free(directory);
+        return ERR_NOMEM;
+    }
+    vtd_stage_pasid_entry(unit, domain, stage_of(domain), words);
+    join_unit(domain, unit, pasid);
+    vtd_pasid_set(unit, entry, words);
+    context_words[0] = virt_to_phys(directory) | CONTEXT_PDTS(VTD_PASID_PDTS) |
+                       (unit->cap.pasid_lg2 ? CONTEXT_PASIDE : 0) | VTD_CONTEXT_PRESENT;
+    if (first)
+        vtd_context_set(unit, context, context_words);
+    return 0;
+}
+
+static int attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid)
+{
+    struct vtd_unit *unit = vtd_unit_of(device);
+    uint64_t *context;
+    int error = check_attach(domain, unit, device, pasid);
+
+    if (error)
+        return error;
+    context = vtd_context_make(unit, device);
+    if (!context)
+        return ERR_NOMEM;
+    error = clear_left_behind(unit, context, pasid);
+    if (!error && unit->scalable)
+        error = attach_pasid(domain, unit, context, pasid);
+    if (error)
+        return error;
+    if (!unit->scalable)
+        attach_legacy(domain, unit, context);
+    /* Only caching mode keeps entries that were not present (6.2), but then it must be told. */
+    error = invalidate_device(unit, device, domain->id, pasid);
+    if (error)
+        leave_unit(domain, unit, block(unit, context, device, pasid) == 0);
+    return error;
+}
+
+static int detach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid)
+{
+    struct vtd_unit *unit = vtd_unit_of(device);
+    uint64_t *context = unit ? vtd_context_find(unit, device) : NULL;
+    int error;
+
+    if (!context || !context[0])
+        return ERR_NOT_FOUND;
+    error = block(unit, context, device, pasid);
+    leave_unit(domain, unit, error == 0);
+    return error;
+}
+
+static int invalidate(struct iommu_domain *domain, const struct gather *gather)
+{
+    struct vtd_flush flush;
+
+    /* What is cached of a first-stage tree has the PASID of the request, and a domain does not know which. */
+    if (atomic_read(&domain->has_pasids))
+        vtd_flush_plan_domain(&flush, domain->id);
+    else
+        vtd_flush_plan(&flush, vtd_limits(), stage_of(domain) == VTD_FIRST_STAGE, domain->id, gather);
+    return vtd_flush_run(domain, &flush);
+}
+
+/* In caching mode a unit keeps what is not present in second-stage tables too (6.1). */
+static int invalidate_mapped(struct iommu_domain *domain, const struct gather *gather)
+{
+    return vtd_limits()->caching_mode ? invalidate(domain, gather) : 0;
+}
+
+#define VTD_DOMAIN_OPS                                                                                       \
+    .flags = DOMAIN_FLAG_RCU_FREE_PAGES, .init = init, .destroy = destroy, .attach = attach,                 \
+    .detach = detach, .invalidate = invalidate
+
+const struct iommu_domain_ops *vtd_domain_ops(enum vtd_stage stage)
+{
+    static const struct iommu_domain_ops ops[] = {
+        [VTD_FIRST_STAGE] = {VTD_DOMAIN_OPS},
+        [VTD_SECOND_STAGE] = {VTD_DOMAIN_OPS, .invalidate_mapped = invalidate_mapped},
+        [VTD_PASS_THROUGH] = {VTD_DOMAIN_OPS},
+    };
+
+    return &ops[stage];
+}
