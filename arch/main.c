@@ -94,6 +94,7 @@ static void add_memory(void)
 
 static struct iommu_config read_iommu_config(const char *config)
 {
+    static struct pci_address trusted[CONFIG_DEVICES_MAX + 1]; /* the driver keeps it */
     static const char *const translations[] = {"auto", "legacy", "second-stage", "first-stage"};
     struct iommu_config iommu = {0};
     char value[CONFIG_VALUE_MAX];
@@ -106,6 +107,10 @@ static struct iommu_config read_iommu_config(const char *config)
                 iommu.translation = i;
     if (config_get(config, "iommu_levels", value, sizeof(value)) && config_number(&text, 5, &levels))
         iommu.levels = (unsigned)levels;
+    config_get(config, "trust", value, sizeof(value));
+    for (text = value; config_pci_address(&text, &trusted[iommu.trusted_count]); text += *text == ',')
+        iommu.trusted_count++;
+    iommu.trusted = trusted;
     return iommu;
 }
 

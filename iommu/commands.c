@@ -48,7 +48,8 @@ static int command_iommu(int argc, char **argv)
            vtd_dmar()->x2apic_opt_out ? ", x2APIC opted out" : "");
     for (unsigned n = 0; (name = vtd_errata_name(vtd_errata(), n)); n++)
         printf("%s%s", n ? ", " : "; errata: ", name);
-    printf("\n");
+    printf("\ndomains: %s, %u levels, %u bits\n", vtd_stage_name(vtd_stage()), vtd_stage_levels(vtd_stage()),
+           vtd_stage_width(vtd_stage()));
     return 0;
 }
 

@@ -137,6 +137,38 @@ static bool is_one_of(const char *value, const char *const *words)
     return false;
 }
 
+/* Just digits digits, and after them the character end if that is not 0. */
+static bool hex_field(const char **text, unsigned digits, char end, unsigned *value)
+{
+    const char *at = *text;
+
+    *value = 0;
+    for (; digits; digits--, at++) {
+        unsigned digit = *at >= '0' && *at <= '9' ? (unsigned)(*at - '0') : (unsigned)((*at | 0x20) - 'a') + 10;
+
+        if (digit > 15)
+            return false;
+        *value = *value * 16 + digit;
+    }
+    if (end && *at++ != end)
+        return false;
+    *text = at;
+    return true;
+}
+
+bool config_pci_address(const char **text, struct pci_address *device)
+{
+    const char *at = *text;
+    unsigned segment, bus, slot, function;
+
+    if (!hex_field(&at, 4, ':', &segment) || !hex_field(&at, 2, ':', &bus) ||
+        !hex_field(&at, 2, '.', &slot) || !hex_field(&at, 1, 0, &function) || slot > 31 || function > 7)
+        return false;
+    *device = (struct pci_address){(uint16_t)segment, (uint8_t)bus, (uint8_t)(slot << 3 | function)};
+    *text = at;
+    return true;
+}
+
 static bool valid_run(const char *value)
 {
     return *value != 0;
@@ -177,6 +209,21 @@ static bool valid_iommu(const char *value)
     return is_one_of(value, (const char *const[]){"auto", "legacy", "second-stage", "first-stage", NULL});
 }
 
+static bool valid_trust(const char *value)
+{
+    struct pci_address device;
+
+    for (unsigned i = 0; i < CONFIG_DEVICES_MAX; i++) {
+        if (!config_pci_address(&value, &device))
+            return false;
+        if (*value == 0)
+            return true;
+        if (*value++ != ',')
+            return false;
+    }
+    return false;
+}
+
 static bool valid_iommu_levels(const char *value)
 {
     return is_number(value, 3, 5);
@@ -207,6 +254,7 @@ const struct config_key config_keys[] = {
     {"panic", "takes reboot, halt or poweroff", valid_panic},
     {"iommu", "takes auto, legacy, second-stage or first-stage", valid_iommu},
     {"iommu_levels", "takes 3, 4 or 5", valid_iommu_levels},
+    {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_trust},
     {"dmar_poke", "takes OFFSET:BYTE,OFFSET:BYTE ...", valid_dmar_poke},
     {NULL, NULL, NULL},
 };

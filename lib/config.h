@@ -4,6 +4,7 @@
 #pragma once
 
 #include "lib/compiler.h"
+#include "lib/pci_address.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,13 @@ bool config_get(const char *text, const char *key, char *value, size_t bytes);
 /* Reads a number, decimal or 0x and hexadecimal, from *text on and moves *text behind it. False, and nothing
  * moved, when there is none or it is above max. */
 bool config_number(const char **text, uint64_t max, uint64_t *value) MUST_CHECK;
+
+/* Reads a PCI function as lspci -D shows it, 0000:00:1f.2, from *text on and moves *text behind it. False, and
+ * nothing moved, when there is none. */
+bool config_pci_address(const char **text, struct pci_address *device) MUST_CHECK;
+
+/* Devices that one value may list. */
+#define CONFIG_DEVICES_MAX 32
 
 /* The keys that lull.cfg may have, with what each takes, ended by a key of NULL; for help and for checks. */
 struct config_key {

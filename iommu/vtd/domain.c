@@ -331,7 +331,7 @@ static int invalidate(struct iommu_domain *domain, const struct gather *gather)
     struct vtd_flush flush;
 
     /* What is cached of a first-stage tree has the PASID of the request, and a domain does not know which. */
-    if (atomic_read(&domain->has_pasids))
+    if (atomic_read(&domain->has_pasids) && !mutant(PASIDS_FORGOTTEN))
         vtd_flush_plan_domain(&flush, domain->id);
     else
         vtd_flush_plan(&flush, vtd_limits(), stage_of(domain) == VTD_FIRST_STAGE, domain->id, gather);

@@ -118,7 +118,7 @@ int vtd_stage_choose(const struct iommu_config *config, unsigned units, enum vtd
         log_error("vtd: no unit has %s translation in this mode", names[*stage]);
         return ERR_UNSUPPORTED;
     }
-    if (!choose_levels(limits->levels, config->levels)) {
+    if (!vtd_stage_levels(*stage)) {
         log_error("vtd: no %s tables of %u levels on all units that have that stage", names[*stage],
                   config->levels);
         return ERR_UNSUPPORTED;
@@ -149,35 +149,41 @@ static unsigned tree_flags(const struct vtd_stage_limits *limits, enum vtd_stage
     return flags;
 }
 
+const char *vtd_stage_name(enum vtd_stage stage)
+{
+    return names[stage];
+}
+
+unsigned vtd_stage_levels(enum vtd_stage stage)
+{
+    const struct vtd_stage_limits *limits = vtd_stage_limits(stage);
+
+    return limits->units ? choose_levels(limits->levels, vtd_config()->levels) : 0;
+}
+
 /* First-stage addresses are sign-extended (3.6), and the upper half is nothing that a driver would ask for.
  */
-static unsigned address_width(const struct vtd_stage_limits *limits, enum vtd_stage stage, unsigned levels)
+unsigned vtd_stage_width(enum vtd_stage stage)
 {
-    unsigned width = PT_ENTRY_LG2(levels);
+    unsigned width = PT_ENTRY_LG2(vtd_stage_levels(stage));
 
-    if (limits->width < width)
-        width = limits->width;
+    if (vtd_stage_limits(stage)->width < width)
+        width = vtd_stage_limits(stage)->width;
     return stage == VTD_FIRST_STAGE ? width - 1 : width;
 }
 
 int vtd_stage_init(struct iommu_domain *domain, enum vtd_stage stage)
 {
-    const struct vtd_stage_limits *limits = vtd_stage_limits(stage);
-    unsigned levels;
+    const struct vtd_stage_limits *limits;
 
     if (stage == VTD_PASS_THROUGH)
         return 0;
-    levels = choose_levels(limits->levels, vtd_config()->levels);
-    if (!limits->units || !levels) {
-        log_error("vtd: domain %s: no unit has %s translation, or not of %u levels", domain->name,
-                  names[stage], vtd_config()->levels);
-        return ERR_UNSUPPORTED;
-    }
+    limits = vtd_stage_limits(stage);
     domain->pt_ops = stage == VTD_FIRST_STAGE ? &pt_x86_64 : &pt_vtdss;
     domain->tracks_dirty = limits->keeps_dirty;
     /* In scalable mode PGSNP says it for all accesses. */
     domain->leaf_prot = stage == VTD_SECOND_STAGE && limits->snoop ? PT_SNOOP : 0;
-    return pt_init(&domain->pt, levels, limits->leaves, address_width(limits, stage, levels),
+    return pt_init(&domain->pt, vtd_stage_levels(stage), limits->leaves, vtd_stage_width(stage),
                    tree_flags(limits, stage));
 }
 

@@ -41,7 +41,15 @@ void vtd_stage_limits_of(const struct vtd_unit *units, unsigned count, enum vtd_
  * no unit has the stage, or no unit its levels; the log says so. */
 int vtd_stage_choose(const struct iommu_config *config, unsigned units, enum vtd_stage *stage) MUST_CHECK;
 
-/* Fills in what domain->ops->init() has to, but for the id. ERR_NOMEM, ERR_UNSUPPORTED. */
+/* For people. */
+const char *vtd_stage_name(enum vtd_stage stage);
+
+/* How many levels the tables of a stage get, and to how many bits of address; 0 levels if no unit has it. */
+unsigned vtd_stage_levels(enum vtd_stage stage);
+unsigned vtd_stage_width(enum vtd_stage stage);
+
+/* Fills in what domain->ops->init() has to, but for the id, if vtd_stage_choose() chose the stage or it has
+ * no tables. ERR_INVALID (no unit has it), ERR_NOMEM. */
 int vtd_stage_init(struct iommu_domain *domain, enum vtd_stage stage) MUST_CHECK;
 
 /* The PASID-table entry that leads to the domain's tables (9.6), and its context entry in legacy mode (9.3),

@@ -44,9 +44,10 @@ def refuses(report, name, machine, *expected):
             report.contains(console.text, pattern, f"{name}: the console says {pattern}")
 
 
-def without(report, name, properties, *expected):
+def without(report, name, properties, config, *expected):
     """A machine whose intel-iommu has other properties; None: it has none at all."""
-    refuses(report, name, Machine(cpus=1, nvme=False, iommu=properties), r"lull: cannot run: ", *expected)
+    refuses(report, name, Machine(cpus=1, nvme=False, iommu=properties, config=config), r"lull: cannot run: ",
+            *expected)
 
 
 def damaged(report, name, poke, offset, reason):
@@ -57,10 +58,11 @@ def damaged(report, name, poke, offset, reason):
 
 if __name__ == "__main__":
     run_cases(
-        (without, "no-vtd", None, r"DMAR"),
+        (without, "no-vtd", None, "", r"DMAR"),
         (without, "no-scalable-mode", {**FIRST_STAGE, "x-scalable-mode": "off", "x-flts": "off"},
-         r"(?i)scalable.mode"),
-        (without, "no-first-stage", {**FIRST_STAGE, "x-flts": "off"}, r"(?i)first.stage"),
+         "iommu = first-stage", r"no unit has first stage translation"),
+        (without, "no-second-stage", FIRST_STAGE, "iommu = second-stage", r"no unit has second stage translation"),
+        (without, "no-five-levels", FIRST_STAGE, "iommu_levels = 5", r"no first stage tables of 5 levels"),
         (damaged, "short-table", pokes((TABLE_LENGTH, 20)), TABLE_LENGTH, "length"),
         (damaged, "long-table", pokes((TABLE_LENGTH + 2, 1)), TABLE_LENGTH, "length"),
         (damaged, "bad-checksum", pokes((TABLE_CHECKSUM, 0), (HOST_ADDRESS_WIDTH, 1)), 0, "checksum"),
