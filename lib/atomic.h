@@ -6,6 +6,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define atomic_read(p)         __atomic_load_n((p), __ATOMIC_RELAXED)
 #define atomic_read_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 
@@ -21,6 +24,20 @@
 /* True if *p was *expected and is now desired; else *expected holds what was found. */
 #define atomic_compare_exchange(p, expected, desired)                                                        \
     __atomic_compare_exchange_n((p), (expected), (desired), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+/* The same of 16 bytes, at an address that is a multiple of 16: two words of which hardware or another CPU
+ * sees both changed, or neither. Needs cmpxchg16b, which every CPU beside a VT-d unit has (-mcx16). */
+static inline bool atomic_compare_exchange_pair(uint64_t pair[2], uint64_t expected[2],
+                                                const uint64_t desired[2])
+{
+    unsigned __int128 old = (unsigned __int128)expected[1] << 64 | expected[0];
+    unsigned __int128 found = __sync_val_compare_and_swap((unsigned __int128 *)(void *)pair, old,
+                                                          (unsigned __int128)desired[1] << 64 | desired[0]);
+
+    expected[0] = (uint64_t)found;
+    expected[1] = (uint64_t)(found >> 64);
+    return found == old;
+}
 
 /* Orders every access before it against every access after it, stores against later loads included. */
 #define atomic_fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)

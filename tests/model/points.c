@@ -182,3 +182,29 @@ ATOMIC(8, uint8_t)
 ATOMIC(16, uint16_t)
 ATOMIC(32, uint32_t)
 ATOMIC(64, uint64_t)
+
+/* A pair of words at once: only the compare-and-swap is used (lib/atomic.h). */
+typedef unsigned __int128 pair;
+
+int __tsan_atomic128_compare_exchange_strong(volatile pair *address, pair *expected, pair desired, int order,
+                                             int failure);
+pair __tsan_atomic128_compare_exchange_val(volatile pair *address, pair expected, pair desired, int order,
+                                           int failure);
+
+pair __tsan_atomic128_compare_exchange_val(volatile pair *address, pair expected, pair desired, int order,
+                                           int failure)
+{
+    (void)order;
+    (void)failure;
+    locked(address, sizeof *address);
+    return __sync_val_compare_and_swap(address, expected, desired);
+}
+
+int __tsan_atomic128_compare_exchange_strong(volatile pair *address, pair *expected, pair desired, int order,
+                                             int failure)
+{
+    pair old = *expected;
+
+    *expected = __tsan_atomic128_compare_exchange_val(address, old, desired, order, failure);
+    return *expected == old;
+}
