@@ -32,7 +32,7 @@
 #define SPEC_IRTE_WITH_SVT(svt)       ((uint64_t)(svt) << 18)
 #define SPEC_SVT_NONE                 0
 #define SPEC_SVT_SID                  1 /* but for the bits that SQ leaves out */
-#define SPEC_SVT_BUS                  2 /* the bus lies between the two bytes of SID */
+#define SPEC_SVT_BUS                  2 /* the bus lies between the upper byte of SID and the lower one */
 #define SPEC_SVT_RESERVED             3
 #define SPEC_IRTE_RESERVED_1          0xfffffffffff00000ull
 

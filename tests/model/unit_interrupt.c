@@ -74,7 +74,7 @@ static bool source_valid(uint64_t word1, uint16_t source_id)
     case SPEC_SVT_SID:
         return !((sid ^ source_id) & compared[SPEC_IRTE_SQ(word1)]);
     case SPEC_SVT_BUS:
-        return source_id >> 8 >= (sid & 0xff) && source_id >> 8 <= sid >> 8;
+        return source_id >> 8 >= sid >> 8 && source_id >> 8 <= (sid & 0xff);
     default:
         return true;
     }

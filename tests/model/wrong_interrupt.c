@@ -186,7 +186,7 @@ SCENARIO(interrupt_sources, .what = "functions of one device and buses of one br
 {
     start(&unit_modern, SPEC_IRTA_EIME);
     store(INDEX, entry_to(OLD_CPU), of_device | SPEC_IRTE_WITH_SQ(3));
-    store(INDEX + 1, entry_to(OLD_CPU), SPEC_IRTE_WITH_SVT(SPEC_SVT_BUS) | 0x0201);
+    store(INDEX + 1, entry_to(OLD_CPU), SPEC_IRTE_WITH_SVT(SPEC_SVT_BUS) | 0x0102);
     send_one(DEVICE + 7, message(INDEX), 0);
     send_one(0x0118, message(INDEX + 1), 0);
     send_one(0x02f8, message(INDEX) | SPEC_MESSAGE_SHV, 1);
