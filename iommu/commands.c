@@ -10,6 +10,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static void print_interrupts(const struct vtd_interrupts *interrupts)
+{
+    printf("      interrupt remapping ");
+    if (interrupts->on)
+        printf("on, %s mode; %u of %u entries in use, %u lost\n", interrupts->extended ? "x2APIC" : "xAPIC",
+               interrupts->table.used, VTD_IRT_ENTRIES, interrupts->table.lost);
+    else
+        printf("off%s%s\n", interrupts->why_not ? ": " : "", interrupts->why_not ? interrupts->why_not : "");
+}
+
 static void print_unit(const struct vtd_unit *unit)
 {
     const struct vtd_cap *cap = &unit->cap;
@@ -27,6 +37,7 @@ static void print_unit(const struct vtd_unit *unit)
     printf("      tables %s, page walks %s; %" PRIu64 " queue errors, %" PRIu64 " fault overflows\n",
            cap->coherent_tables ? "coherent" : "flushed to memory",
            cap->coherent_walks ? "coherent" : "flushed to memory", unit->queue.errors, unit->fault_overflows);
+    print_interrupts(&unit->interrupts);
 }
 
 static int command_iommu(int argc, char **argv)

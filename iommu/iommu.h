@@ -32,7 +32,13 @@ struct iommu_config {
     /* Devices that may pass through, and then reach all memory, the hypervisor's too. */
     const struct pci_address *trusted;
     unsigned trusted_count;
+    bool no_interrupt_remapping;
+    bool x2apic; /* the CPUs' local APICs are in x2APIC mode: APIC ids of 32 bits, where units have them */
 };
+
+/* Firmware asks, in its DMAR table, to leave the CPUs in xAPIC mode: who chooses a mode by itself should then
+ * not switch to x2APIC. Looks at nothing but the flags; dmar is bytes long, and checked by iommu_init(). */
+bool iommu_x2apic_opt_out(const void *dmar, size_t bytes);
 
 /* Starts every unit that the DMAR table names: all devices are blocked from then on. Bus mastering must be
  * off until this returns. dmar is bytes long and nothing in it is trusted. Once, on the boot CPU.
@@ -120,6 +126,70 @@ struct iommu_fault {
 /* Faults since start; and the newest of them, newest first: fills at most max, returns how many. */
 uint64_t iommu_fault_count(void);
 unsigned iommu_faults(struct iommu_fault *faults, unsigned max);
+
+/* --- interrupts ---
+ *
+ * Where a unit remaps interrupts, a device raises only those that it has an entry for, and each entry belongs
+ * to one source: what a device sends beyond that is blocked and is a fault. The units' own interrupts
+ * (faults) are never remapped. */
+
+enum iommu_source_match {
+    IOMMU_SOURCE_FUNCTION, /* the function alone */
+    IOMMU_SOURCE_DEVICE,   /* all functions of its device: one that uses phantom functions */
+    IOMMU_SOURCE_BUSES,    /* all on the buses from its own to last_bus: what a bridge to PCI passes on */
+};
+
+/* Who may raise an interrupt. */
+struct iommu_interrupt_source {
+    struct pci_address device;
+    enum iommu_source_match match;
+    uint8_t last_bus; /* IOMMU_SOURCE_BUSES only */
+};
+
+/* Where it goes. */
+struct iommu_interrupt_target {
+    uint32_t apic_id; /* one CPU's */
+    uint8_t vector;   /* 16 to 255 */
+    bool level;       /* of an I/O APIC's input that is triggered by its level */
+};
+
+/* An interrupt, kept by its owner. address and data are what the device's MSI or MSI-X registers must hold.
+ */
+struct iommu_interrupt {
+    uint64_t address;
+    uint32_t data;
+    bool remapped;  /* else the unit remaps nothing, and address and data are the target itself */
+    uint16_t index; /* of its entry; an I/O APIC's redirection entry has it too */
+    uint8_t unit;
+    uint64_t serial; /* tells it from who had the entry before */
+};
+
+/* Makes an interrupt that may be raised when this returns. ERR_INVALID: a vector below 16, buses that end
+ * before they begin; ERR_RANGE: an APIC id that the unit cannot reach (without 32-bit ids those above 254);
+ * ERR_NOT_FOUND: no unit that is on covers the device; ERR_NOMEM: the unit's table is full; ERR_TIMEOUT,
+ * ERR_HARDWARE: the unit did not confirm, and the interrupt is not there. */
+int iommu_interrupt_alloc(const struct iommu_interrupt_source *source,
+                          const struct iommu_interrupt_target *target, struct iommu_interrupt *interrupt)
+    MUST_CHECK;
+
+/* The same for an I/O APIC, by its id in the MADT. ERR_NOT_FOUND: no unit names it. */
+int iommu_interrupt_alloc_ioapic(uint8_t io_apic, const struct iommu_interrupt_target *target,
+                                 struct iommu_interrupt *interrupt) MUST_CHECK;
+
+/* Moves an interrupt, which may be raised meanwhile, to another CPU or vector: it goes to the old target or
+ * to the new one, and to the new one alone when this has returned 0. address and data stay as they are where
+ * it is remapped; elsewhere they change, and the device must be told. target->level stays as it was. Calls
+ * for one interrupt may come together, and one of them is the last. ERR_INVALID, ERR_RANGE; ERR_NOT_FOUND: it
+ * was freed; nothing changed. ERR_TIMEOUT, ERR_HARDWARE: the unit did not confirm, and it may go either way.
+ */
+int iommu_interrupt_change(struct iommu_interrupt *interrupt, const struct iommu_interrupt_target *target)
+    MUST_CHECK;
+
+/* Takes an interrupt back: when this returns 0 it is raised no more, and each that was raised has reached its
+ * CPU. Before that the device has been told not to. Where it is not remapped that is all there is to it.
+ * ERR_NOT_FOUND: it was freed before; ERR_TIMEOUT, ERR_HARDWARE: it is gone, but the unit did not confirm: it
+ * may come still, and its entry is not used again. */
+int iommu_interrupt_free(const struct iommu_interrupt *interrupt) MUST_CHECK;
 
 struct iommu_domain_info {
     char name[IOMMU_DOMAIN_NAME_MAX];

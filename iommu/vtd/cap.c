@@ -23,7 +23,7 @@ static const struct flag flags[] = {
     {"EAFS", 0, VTD_ECAP_EAFS},  {"PASID", 0, VTD_ECAP_PASID},    {"DIT", 0, VTD_ECAP_DIT},
     {"PDS", 0, VTD_ECAP_PDS},    {"SMTS", 0, VTD_ECAP_SMTS},      {"SSADS", 0, VTD_ECAP_SSADS},
     {"SSTS", 0, VTD_ECAP_SSTS},  {"FSTS", 0, VTD_ECAP_FSTS},      {"SMPWC", 0, VTD_ECAP_SMPWC},
-    {"RPS", 0, VTD_ECAP_RPS},
+    {"RPS", 0, VTD_ECAP_RPS},    {"EIMER", 0, VTD_ECAP_EIMER},    {"IRREQ", 0, VTD_ECAP_IRREQ},
 };
 
 /* A split goes level by level, so 1 GiB leaves are of use only with those of 2 MiB. */
@@ -62,7 +62,9 @@ void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_
         .pasid_lg2 = (uint8_t)(ecap & VTD_ECAP_PASID ? VTD_ECAP_PSS(ecap) + 1 : 0),
         .page_selective = cap & VTD_CAP_PSI,
         .write_buffer = cap & VTD_CAP_RWBF,
+        .interrupt_remapping = ecap & VTD_ECAP_IR,
         .extended_interrupts = ecap & VTD_ECAP_EIM,
+        .x2apic_required = ecap & VTD_ECAP_EIMER,
         .protected_regions = cap & (VTD_CAP_PLMR | VTD_CAP_PHMR),
     };
 }

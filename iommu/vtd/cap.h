@@ -32,7 +32,9 @@ struct vtd_cap {
     uint8_t pasid_lg2;        /* PASIDs are below 2^this; 0 if requests have none (ECAP.PASID, PSS) */
     bool page_selective;      /* a range can be invalidated (CAP.PSI) */
     bool write_buffer;        /* what was written to tables must be flushed from a buffer (CAP.RWBF) */
-    bool extended_interrupts; /* MSI addresses have an upper half (ECAP.EIM) */
+    bool interrupt_remapping; /* ECAP.IR */
+    bool extended_interrupts; /* APIC ids, and so MSI addresses, of more than 8 bits (ECAP.EIM) */
+    bool x2apic_required;     /* and no others (ECAP.EIMER) */
     bool protected_regions;   /* PMEN exists (CAP.PLMR, CAP.PHMR) */
 };
 

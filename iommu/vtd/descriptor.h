@@ -16,6 +16,7 @@ _Static_assert(sizeof(struct vtd_descriptor) == 32, "256 bits (6.5.2)");
 enum vtd_descriptor_type {
     VTD_DESCRIPTOR_CONTEXT = 1,
     VTD_DESCRIPTOR_IOTLB = 2,
+    VTD_DESCRIPTOR_INTERRUPT = 4,
     VTD_DESCRIPTOR_WAIT = 5,
     VTD_DESCRIPTOR_PASID_IOTLB = 6,
     VTD_DESCRIPTOR_PASID_CACHE = 7,
@@ -96,6 +97,18 @@ static inline struct vtd_descriptor vtd_descriptor_pasid_iotlb(uint16_t did, uin
     return (struct vtd_descriptor){{VTD_DESCRIPTOR_PASID_IOTLB | VTD_DESCRIPTOR_G(3) |
                                         VTD_DESCRIPTOR_DID(did) | VTD_DESCRIPTOR_PASID(pasid),
                                     iova | (leaf_only ? VTD_DESCRIPTOR_IH : 0) | mask}};
+}
+
+/* Interrupt entry cache (6.5.2.7), global and of one index. Interrupts that went by what it drops are drained
+ * before the next wait completes (6.5.5). */
+static inline struct vtd_descriptor vtd_descriptor_interrupt_global(void)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_INTERRUPT | VTD_DESCRIPTOR_G(0)}};
+}
+
+static inline struct vtd_descriptor vtd_descriptor_interrupt(uint16_t index)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_INTERRUPT | VTD_DESCRIPTOR_G(1) | (uint64_t)index << 32}};
 }
 
 /* Wait (6.5.2.8): writes status to memory (SW) when what is ahead of it is complete. */

@@ -33,6 +33,7 @@ enum {
 
     SCOPE_TYPE = 0,
     SCOPE_LENGTH = 1,
+    SCOPE_ENUMERATION = 4,
     SCOPE_START_BUS = 5,
     SCOPE_BYTES = 6,
 
@@ -114,6 +115,7 @@ static const char *scope_fault(const uint8_t *scope, size_t left)
 static void scope_read(const uint8_t *bytes, struct dmar_scope *scope)
 {
     scope->type = bytes[SCOPE_TYPE];
+    scope->enumeration = bytes[SCOPE_ENUMERATION];
     scope->start_bus = bytes[SCOPE_START_BUS];
     scope->hops = (uint8_t)((bytes[SCOPE_LENGTH] - SCOPE_BYTES) / 2);
     scope->path = bytes + SCOPE_BYTES;
@@ -304,6 +306,13 @@ int dmar_parse(const void *table, size_t bytes, struct dmar *dmar)
     if (error)
         dmar_free(dmar);
     return error;
+}
+
+bool dmar_opts_out_of_x2apic(const void *table, size_t bytes)
+{
+    const unsigned both = FLAG_INTERRUPT_REMAPPING | FLAG_X2APIC_OPT_OUT;
+
+    return bytes >= HEADER_BYTES && (((const uint8_t *)table)[HEADER_FLAGS] & both) == both;
 }
 
 void dmar_free(struct dmar *dmar)

@@ -18,7 +18,8 @@ enum dmar_scope_type {
 
 /* One device, or what is below one bridge (8.3.1). */
 struct dmar_scope {
-    uint8_t type; /* enum dmar_scope_type */
+    uint8_t type;        /* enum dmar_scope_type */
+    uint8_t enumeration; /* of an I/O APIC: its id, as in the MADT */
     uint8_t start_bus;
     uint8_t hops;        /* pairs in path, at least one */
     const uint8_t *path; /* device, function; each but the last pair is a bridge */
@@ -66,6 +67,10 @@ struct dmar {
  * dmar_free() gives the memory back. */
 int dmar_parse(const void *table, size_t bytes, struct dmar *dmar) MUST_CHECK;
 void dmar_free(struct dmar *dmar);
+
+/* Firmware asks to stay in xAPIC mode (8.1: X2APIC_OPT_OUT, which INTR_REMAP makes valid). Before
+ * dmar_parse(), without its checks: a damaged table is refused later. */
+bool dmar_opts_out_of_x2apic(const void *table, size_t bytes);
 
 /* The function at the end of a scope's path, as bridges are numbered now. False when the path leads through
  * something that is no bridge. */

@@ -15,6 +15,11 @@ int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config
     return error;
 }
 
+bool iommu_x2apic_opt_out(const void *dmar, size_t bytes)
+{
+    return dmar_opts_out_of_x2apic(dmar, bytes);
+}
+
 void iommu_shutdown(void)
 {
     iommu_set_domain_ops(NULL, NULL);

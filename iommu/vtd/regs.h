@@ -98,6 +98,8 @@ static inline void vtd_write64(struct vtd_registers registers, struct vtd_reg64 
 #define VTD_ECAP_FSTS   (1ull << 47)
 #define VTD_ECAP_SMPWC  (1ull << 48)
 #define VTD_ECAP_RPS    (1ull << 49)
+#define VTD_ECAP_EIMER  (1ull << 61) /* this one and the next since revision 5.0 */
+#define VTD_ECAP_IRREQ  (1ull << 62)
 
 /* 11.4.4.1 Global Command, and 11.4.4.2 Global Status, whose bits are at the same places. */
 #define VTD_GCMD          ((struct vtd_reg32){0x018})
@@ -109,12 +111,15 @@ static inline void vtd_write64(struct vtd_registers registers, struct vtd_reg64 
 #define VTD_GCMD_QIE      (1u << 26)
 #define VTD_GCMD_IRE      (1u << 25)
 #define VTD_GCMD_SIRTP    (1u << 24)
+#define VTD_GCMD_CFI      (1u << 23)
 #define VTD_GCMD_ONE_SHOT (VTD_GCMD_SRTP | VTD_GCMD_SFL | VTD_GCMD_WBF | VTD_GCMD_SIRTP)
 #define VTD_GSTS_TES      VTD_GCMD_TE
 #define VTD_GSTS_WBFS     VTD_GCMD_WBF
 #define VTD_GSTS_RTPS     VTD_GCMD_SRTP
 #define VTD_GSTS_QIES     VTD_GCMD_QIE
 #define VTD_GSTS_IRES     VTD_GCMD_IRE
+#define VTD_GSTS_IRTPS    VTD_GCMD_SIRTP
+#define VTD_GSTS_CFIS     VTD_GCMD_CFI
 
 _Static_assert(VTD_GCMD_ONE_SHOT == (uint32_t)~0x96ffffffu, "the mask that 11.4.4.1 tells to apply to GSTS");
 
@@ -165,3 +170,8 @@ _Static_assert(VTD_GCMD_ONE_SHOT == (uint32_t)~0x96ffffffu, "the mask that 11.4.
 /* 11.4.9.9: why the queue stopped, and whose invalidation timed out. 0 on units that do not tell. */
 #define VTD_IQERCD_IQEI(r)   ((unsigned)((r)&0xf))
 #define VTD_IQERCD_ITESID(r) ((uint16_t)((r) >> 32))
+
+/* 11.4.10 Interrupt Remapping Table Address: the table has 2^(S + 1) entries. */
+#define VTD_IRTA      ((struct vtd_reg64){0x0b8})
+#define VTD_IRTA_EIME (1ull << 11)
+#define VTD_IRTA_S(s) ((uint64_t)(s))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Switches a unit on and off: one global command at a time, each with a deadline. */
 #include "iommu/vtd/unit.h"
+#include "iommu/vtd/interrupt.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -106,7 +107,7 @@ static bool command_done(struct vtd_unit *unit)
 
 /* 11.4.4.1: the other commands keep their state, which GSTS tells, apart from those that are done once; one
  * bit changes at a time; and the next command waits until GSTS shows this one. */
-static int command(struct vtd_unit *unit, uint32_t bit, bool on)
+int vtd_unit_command(struct vtd_unit *unit, uint32_t bit, bool on)
 {
     uint32_t state;
 
@@ -135,7 +136,7 @@ static int set_root(struct vtd_unit *unit)
     vtd_write64(unit->registers, VTD_RTADDR,
                 virt_to_phys(unit->root) |
                     (unit->scalable ? VTD_RTADDR_TTM_SCALABLE : VTD_RTADDR_TTM_LEGACY));
-    return command(unit, VTD_GCMD_SRTP, true);
+    return vtd_unit_command(unit, VTD_GCMD_SRTP, true);
 }
 
 static int start_queue(struct vtd_unit *unit)
@@ -147,7 +148,7 @@ static int start_queue(struct vtd_unit *unit)
         return error;
     vtd_write64(unit->registers, VTD_IQT, 0);
     vtd_write64(unit->registers, VTD_IQA, vtd_queue_iqa(&unit->queue));
-    return command(unit, VTD_GCMD_QIE, true);
+    return vtd_unit_command(unit, VTD_GCMD_QIE, true);
 }
 
 int vtd_unit_invalidate_all(struct vtd_unit *unit)
@@ -188,14 +189,16 @@ int vtd_unit_start(struct vtd_unit *unit)
     if (!error)
         error = vtd_unit_invalidate_all(unit); /* 6.6: after a new root table */
     if (!error)
-        error = command(unit, VTD_GCMD_TE, true);
+        error = vtd_unit_command(unit, VTD_GCMD_TE, true);
+    if (!error)
+        error = vtd_interrupt_start(unit);
     return error ? error : release_protected_regions(unit);
 }
 
 /* Off if GSTS says on. Reports whether it is off then. */
 static bool switch_off(struct vtd_unit *unit, uint32_t bit)
 {
-    return !(vtd_read32(unit->registers, VTD_GSTS) & bit) || command(unit, bit, false) == 0;
+    return !(vtd_read32(unit->registers, VTD_GSTS) & bit) || vtd_unit_command(unit, bit, false) == 0;
 }
 
 /* The queue must have run dry before it goes (6.5.2): its last descriptor is a wait. The one before that is
@@ -218,6 +221,8 @@ void vtd_unit_stop(struct vtd_unit *unit)
     /* Translation first, so that nothing makes new work for the queue. */
     if (!unit->on)
         unit->on = !switch_off(unit, VTD_GSTS_TES);
+    if (!unit->on)
+        unit->on = !vtd_interrupt_stop(unit);
     if (!unit->on)
         unit->on = !stop_queue(unit);
     if (unit->on)

@@ -4,6 +4,7 @@
 
 #include "iommu/vtd/cap.h"
 #include "iommu/vtd/dmar.h"
+#include "iommu/vtd/irte.h"
 #include "iommu/vtd/queue.h"
 #include "iommu/vtd/regs.h"
 #include "lib/compiler.h"
@@ -19,6 +20,15 @@ struct vtd_root_entry {
 
 _Static_assert(sizeof(struct vtd_root_entry) == 16, "128 bits (9.2)");
 
+/* Interrupt remapping (interrupt.h). */
+struct vtd_interrupts {
+    bool wanted;         /* it is to be on while the unit is */
+    bool extended;       /* with APIC ids of 32 bits (IRTA.EIME) */
+    bool on;             /* it is */
+    const char *why_not; /* where it is not wanted, in words */
+    struct vtd_irt table;
+};
+
 struct vtd_unit {
     unsigned index;
     const struct dmar_unit *drhd; /* what it is for, and where */
@@ -27,6 +37,7 @@ struct vtd_unit {
     bool scalable;               /* table mode, else legacy; set before it is started */
     struct vtd_root_entry *root; /* 256 buses */
     struct vtd_queue queue;
+    struct vtd_interrupts interrupts;
     struct spinlock fault_lock; /* over the fault registers; taken in the interrupt too */
     uint64_t fault_overflows;   /* times that the unit had no register left for a fault */
     bool fault_event;           /* the interrupt is set up */
@@ -39,18 +50,22 @@ struct vtd_unit {
  * left the unit on; the log names it. ERR_HARDWARE: no unit answers. ERR_NOMEM. */
 int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd) MUST_CHECK;
 
-/* Switches translation on with empty tables: from then on every device of the unit is blocked. ERR_NOMEM,
- * ERR_TIMEOUT, ERR_HARDWARE. */
+/* Switches translation on with empty tables, and interrupt remapping if it is wanted: from then on every
+ * device of the unit is blocked. ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE. */
 int vtd_unit_start(struct vtd_unit *unit) MUST_CHECK;
 
-/* Switches translation and the queue off again, as far as they are on. With bus mastering off. The tables and
- * the queue's memory stay, since other CPUs may be about to use them: they get ERR_TIMEOUT from the queue.
- * May be tried again while unit->on. */
+/* Switches translation, interrupt remapping and the queue off again, as far as they are on. With bus
+ * mastering off. The tables and the queue's memory stay, since other CPUs may be about to use them: they get
+ * ERR_TIMEOUT from the queue. May be tried again while unit->on. */
 void vtd_unit_stop(struct vtd_unit *unit);
 
 /* Invalidates all that the unit has cached, from the top down: what is refilled from a stale upper cache
  * would stay. ERR_TIMEOUT, ERR_HARDWARE. Outside RCU read sections. */
 int vtd_unit_invalidate_all(struct vtd_unit *unit) MUST_CHECK;
+
+/* One global command (11.4.4.1): sets or clears a bit of GCMD and waits for its status. For interrupt.c.
+ * ERR_TIMEOUT: it, or the one before it, is not carried out in time. */
+int vtd_unit_command(struct vtd_unit *unit, uint32_t bit, bool on) MUST_CHECK;
 
 /* Makes what was written to a table visible to the unit, where its reads of tables do not snoop (ECAP.C). */
 void vtd_unit_sync_table(const struct vtd_unit *unit, const void *table, size_t bytes);

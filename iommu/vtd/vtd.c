@@ -6,6 +6,7 @@
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/fault.h"
+#include "iommu/vtd/interrupt.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
@@ -136,6 +137,7 @@ static int start_units(void)
         /* Before the queue runs: what an earlier user left in the fault status would pass for its errors. */
         int error = vtd_fault_start(&vtd.units[i]);
 
+        vtd_interrupt_choose(&vtd.units[i], &vtd.config, &vtd.dmar);
         if (!error)
             error = vtd_unit_start(&vtd.units[i]);
         if (error)
@@ -166,6 +168,7 @@ static int forget(void)
     for (unsigned i = 0; i < vtd.count; i++) {
         vtd_queue_destroy(&vtd.units[i].queue);
         vtd_context_free_tables(&vtd.units[i]);
+        vtd_irt_destroy(&vtd.units[i].interrupts.table);
     }
     vtd.count = 0;
     free(vtd.units);

@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRIDE  0x10000ull
-#define FRO     0x220
-#define SLOTS   256
-#define ONE_BIT (VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_QIE | VTD_GCMD_IRE)
+#define STRIDE   0x10000ull
+#define FRO      0x220
+#define SLOTS    256
+#define SET_BITS (VTD_GCMD_SRTP | VTD_GCMD_SIRTP)
+#define ONE_BIT  (VTD_GCMD_TE | VTD_GCMD_QIE | VTD_GCMD_IRE | VTD_GCMD_CFI | SET_BITS)
 
 static struct fake_vtd *fakes;
 static unsigned fake_count;
@@ -37,6 +38,8 @@ static void carry_out(struct fake_vtd *unit, const struct vtd_descriptor *descri
 
     unit->log[place] = *descriptor;
     unit->logged++;
+    if (descriptor->word[0] == VTD_DESCRIPTOR_INTERRUPT)
+        unit->interrupts_owed = false;
     if (VTD_DESCRIPTOR_TYPE(*descriptor) != VTD_DESCRIPTOR_WAIT)
         return;
     if (unit->waits_held)
@@ -89,15 +92,28 @@ static uint32_t read_gsts(struct fake_vtd *unit)
     return now;
 }
 
+/* 6.7: a table before remapping is on, nothing cached of an older one; and only on units that have it. */
+static void check_interrupt_rules(struct fake_vtd *unit, uint32_t value, uint32_t changed)
+{
+    bool comes_on = changed & value & VTD_GCMD_IRE;
+
+    if (changed & (VTD_GCMD_IRE | VTD_GCMD_SIRTP | VTD_GCMD_CFI) && !(unit->ecap & VTD_ECAP_IR))
+        unit->broken_rules++;
+    if (comes_on && (!(unit->gsts & VTD_GSTS_IRTPS) || unit->interrupts_owed))
+        unit->broken_rules++;
+    if (comes_on && unit->gsts & VTD_GSTS_CFIS)
+        unit->broken_rules++;
+}
+
 /* 11.4.4.1: one bit at a time, and not before the last one shows. */
 static void write_gcmd(struct fake_vtd *unit, uint32_t value)
 {
-    uint32_t changed = (value ^ unit->gsts) & ~(VTD_GCMD_SRTP & ~value);
-    uint32_t next = (unit->gsts & VTD_GSTS_RTPS) | (value & ONE_BIT);
+    uint32_t changed = (value ^ unit->gsts) & ~(SET_BITS & ~value);
+    uint32_t next = (unit->gsts & SET_BITS) | (value & ONE_BIT);
 
     if (unit->pending_reads || __builtin_popcount(changed) > 1)
         unit->broken_rules++;
-    if (value & VTD_GCMD_SRTP && changed & ~VTD_GCMD_SRTP)
+    if (value & SET_BITS && changed & ~(value & SET_BITS))
         unit->broken_rules++;
     if (changed & VTD_GCMD_QIE && value & VTD_GCMD_QIE && unit->iqt != 0)
         unit->broken_rules++;
@@ -105,8 +121,13 @@ static void write_gcmd(struct fake_vtd *unit, uint32_t value)
         unit->broken_rules++;
     if (changed & VTD_GCMD_TE && value & VTD_GCMD_TE && !(unit->gsts & VTD_GSTS_RTPS))
         unit->broken_rules++;
+    check_interrupt_rules(unit, value, changed);
     if (unit->commands_dead)
         return;
+    if (value & VTD_GCMD_SIRTP) {
+        unit->interrupt_table = unit->irta;
+        unit->interrupts_owed = !(unit->cap & VTD_CAP_ESIRTPS);
+    }
     unit->pending_gsts = next;
     unit->pending_reads = unit->command_reads;
     if (!unit->pending_reads)
@@ -209,6 +230,9 @@ static void write64(void *context, uint64_t hpa, uint64_t value)
     pthread_mutex_lock(&mutex);
     if (offset == VTD_RTADDR.offset) {
         unit->rtaddr = value;
+    } else if (offset == VTD_IRTA.offset) {
+        unit->irta = value;
+        unit->broken_rules += value & VTD_IRTA_EIME && !(unit->ecap & VTD_ECAP_EIM);
     } else if (offset == VTD_IQA.offset) {
         unit->iqa = value;
         unit->broken_rules += (unit->gsts & VTD_GSTS_QIES) != 0;
@@ -281,6 +305,7 @@ size_t fake_vtd_dmar(uint8_t *table, unsigned count, const char *oem_id)
     memcpy(table + 10, oem_id, 6);
     memcpy(table + 16, "LULLTEST", 8);
     table[36] = 47;
+    table[37] = 1; /* INTR_REMAP */
     for (unsigned i = 0; i < count; i++)
         bytes += put_drhd(table + bytes, i, i == count - 1);
     fake_vtd_seal(table, bytes);
@@ -393,4 +418,38 @@ bool fake_vtd_walk(const struct fake_vtd *unit, uint16_t source_id, uint64_t iov
         table = next_table(unit, found);
     }
     return false;
+}
+
+static bool source_matches(uint64_t word1, uint16_t source_id)
+{
+    uint16_t sid = (uint16_t)word1;
+    unsigned bus = source_id >> 8;
+
+    if ((word1 >> 18 & 3) == 2)
+        return bus >= sid >> 8 && bus <= (sid & 0xffu);
+    return (word1 >> 16 & 3) == 3 ? sid >> 3 == source_id >> 3 : sid == source_id;
+}
+
+/* 5.1.4, without a cache. */
+uint8_t fake_vtd_interrupt(const struct fake_vtd *unit, uint16_t source_id, uint64_t address, uint32_t data,
+                           struct fake_interrupt *interrupt)
+{
+    uint64_t index = (address >> 5 & 0x7fff) | (address >> 2 & 1) << 15;
+    uint64_t table = unit->interrupt_table & VTD_PAGE_ADDRESS;
+    const uint64_t *entry;
+
+    if (!(address & 1 << 4))
+        return 0x25;
+    if (address & 1 << 3)
+        index += data & 0xffff;
+    if (index >= 2ull << (unit->interrupt_table & 0xf))
+        return 0x21;
+    entry = page_seen(unit, table + index / 256 * PAGE_SIZE) + index % 256 * 2;
+    if (!(entry[0] & 1))
+        return 0x22;
+    if (!source_matches(entry[1], source_id))
+        return 0x26;
+    interrupt->vector = (uint8_t)(entry[0] >> 16);
+    interrupt->apic_id = (uint32_t)(entry[0] >> (unit->interrupt_table & VTD_IRTA_EIME ? 32 : 40));
+    return 0;
 }

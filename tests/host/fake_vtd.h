@@ -21,7 +21,7 @@ struct fake_vtd {
     uint32_t ver;
     uint64_t cap, ecap;
     uint32_t gsts, fsts, fectl, fedata, feaddr, feuaddr, pmen;
-    uint64_t rtaddr, iqa, iqh, iqt, iqercd;
+    uint64_t rtaddr, iqa, iqh, iqt, iqercd, irta;
     uint64_t frcd[FAKE_FAULTS][2];
 
     /* How it behaves. */
@@ -39,6 +39,8 @@ struct fake_vtd {
     unsigned logged;
     unsigned held[FAKE_LOG]; /* waits fetched and held: their places in log */
     unsigned held_count;
+    uint64_t interrupt_table; /* IRTA as the last SIRTP found it */
+    bool interrupts_owed;     /* no global invalidation of interrupt entries since then */
     unsigned pending_reads;
     uint32_t pending_gsts;
     unsigned broken_rules; /* registers written that must not be in that state */
@@ -76,3 +78,12 @@ void fake_vtd_on_flush(void (*look)(void));
 
 /* Where a request of a device without PASID ends, by the tables in memory; false: blocked. */
 bool fake_vtd_walk(const struct fake_vtd *unit, uint16_t source_id, uint64_t iova, uint64_t *hpa);
+
+/* Where an interrupt message of a device ends, by the table in memory: 0, or the reason why it is blocked. */
+struct fake_interrupt {
+    uint32_t apic_id;
+    uint8_t vector;
+};
+
+uint8_t fake_vtd_interrupt(const struct fake_vtd *unit, uint16_t source_id, uint64_t address, uint32_t data,
+                           struct fake_interrupt *interrupt);

@@ -84,14 +84,16 @@ static void units_come_on_in_scalable_mode_with_everything_blocked(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(fakes[i].gsts, VTD_GSTS_TES | VTD_GSTS_RTPS | VTD_GSTS_QIES);
+        assert_int_equal(fakes[i].gsts, VTD_GSTS_TES | VTD_GSTS_RTPS | VTD_GSTS_QIES | VTD_GSTS_IRES |
+                                            VTD_GSTS_IRTPS);
         assert_int_equal(fakes[i].rtaddr & 0xfff, VTD_RTADDR_TTM_SCALABLE);
         assert_int_equal(fakes[i].iqa & 0xfff, VTD_IQA_DW_256 | 1);
-        /* Context cache, PASID cache, IOTLB, each global and each waited for. */
+        /* Context cache, PASID cache, IOTLB, interrupt entries, each global and each waited for. */
         assert_int_equal(VTD_DESCRIPTOR_TYPE(fakes[i].log[0]), VTD_DESCRIPTOR_CONTEXT);
         assert_int_equal(VTD_DESCRIPTOR_TYPE(fakes[i].log[2]), VTD_DESCRIPTOR_PASID_CACHE);
         assert_int_equal(VTD_DESCRIPTOR_TYPE(fakes[i].log[4]), VTD_DESCRIPTOR_IOTLB);
-        assert_int_equal(fakes[i].logged, 6);
+        assert_int_equal(VTD_DESCRIPTOR_TYPE(fakes[i].log[6]), VTD_DESCRIPTOR_INTERRUPT);
+        assert_int_equal(fakes[i].logged, 8);
     }
     assert_true(is_blocked(nvme));
     assert_true(is_blocked(other));
