@@ -229,6 +229,11 @@ static bool valid_iommu_levels(const char *value)
     return is_number(value, 3, 5);
 }
 
+static bool valid_interrupt_remapping(const char *value)
+{
+    return is_one_of(value, (const char *const[]){"on", "off", NULL});
+}
+
 static bool valid_dmar_poke(const char *value)
 {
     uint64_t number;
@@ -255,6 +260,7 @@ const struct config_key config_keys[] = {
     {"iommu", "takes auto, legacy, second-stage or first-stage", valid_iommu},
     {"iommu_levels", "takes 3, 4 or 5", valid_iommu_levels},
     {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_trust},
+    {"interrupt_remapping", "takes on or off", valid_interrupt_remapping},
     {"dmar_poke", "takes OFFSET:BYTE,OFFSET:BYTE ...", valid_dmar_poke},
     {NULL, NULL, NULL},
 };
