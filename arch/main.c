@@ -43,14 +43,20 @@ static void set_log_level(const char *config)
             log_set_console_level((enum log_level)i);
 }
 
-static enum apic_mode apic_mode(const char *config)
+/* What lull.cfg says; else what firmware asks for. */
+static enum apic_mode apic_mode(const struct boot_info *info, const char *config)
 {
     char value[CONFIG_VALUE_MAX];
 
     config_get(config, "apic", value, sizeof(value));
     if (!strcmp(value, "xapic"))
         return APIC_XAPIC;
-    return strcmp(value, "x2apic") ? APIC_AUTO : APIC_X2APIC;
+    if (!strcmp(value, "x2apic"))
+        return APIC_X2APIC;
+    if (!info->dmar || !iommu_x2apic_opt_out(phys_to_virt(info->dmar), info->dmar_bytes))
+        return APIC_AUTO;
+    log_info("apic: xAPIC, since the DMAR table asks for it (X2APIC_OPT_OUT)");
+    return APIC_XAPIC;
 }
 
 static unsigned cpus_max(const char *config)
@@ -96,7 +102,7 @@ static struct iommu_config read_iommu_config(const char *config)
 {
     static struct pci_address trusted[CONFIG_DEVICES_MAX + 1]; /* the driver keeps it */
     static const char *const translations[] = {"auto", "legacy", "second-stage", "first-stage"};
-    struct iommu_config iommu = {0};
+    struct iommu_config iommu = {.x2apic = apic_is_x2apic()};
     char value[CONFIG_VALUE_MAX];
     const char *text = value;
     uint64_t levels;
@@ -111,6 +117,8 @@ static struct iommu_config read_iommu_config(const char *config)
     for (text = value; config_pci_address(&text, &trusted[iommu.trusted_count]); text += *text == ',')
         iommu.trusted_count++;
     iommu.trusted = trusted;
+    iommu.no_interrupt_remapping =
+        config_get(config, "interrupt_remapping", value, sizeof(value)) && !strcmp(value, "off");
     return iommu;
 }
 
@@ -166,8 +174,8 @@ void lull_main(const struct boot_info *info)
     console_open_late(config, &acpi.console);
     tsc_init(acpi.power.pm_timer_port);
     for (unsigned i = 0; i < acpi.madt.io_apic_count; i++)
-        ioapic_mask(acpi.madt.io_apics[i]);
-    if (apic_init(apic_mode(config)))
+        ioapic_add(&acpi.madt.io_apics[i]);
+    if (apic_init(apic_mode(info, config)))
         cannot_run("the local APIC cannot be used; the log above says why");
     start_devices(info, &acpi, config);
     start_cpus(info, &acpi.madt, config);

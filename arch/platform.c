@@ -105,7 +105,7 @@ void platform_mmio_write64(volatile void *address, uint64_t value)
     *(volatile uint64_t *)address = value;
 }
 
-/* CPU 0 takes every device's interrupts: it runs as long as the machine does. */
+/* CPU 0 takes the units' interrupts: it runs as long as the machine does. */
 int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
 {
     uint8_t vector;

@@ -64,8 +64,9 @@ void platform_mmio_write32(volatile void *address, uint32_t value);
 void platform_mmio_write64(volatile void *address, uint64_t value);
 
 /* Reserves an interrupt vector that calls handler(context) on one CPU with interrupts off, and returns in
- * *address and *data what an MSI must carry to raise it. 0, or ERR_NOMEM when no vector is left. The handler
- * opens no RCU read section. */
+ * *address and *data what a message must carry to raise it that goes through no interrupt remapping: that of
+ * a remapping unit itself (VT-d, section 5.1.6). 0, or ERR_NOMEM when no vector is left. The handler opens no
+ * RCU read section. */
 int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
     MUST_CHECK;
 

@@ -108,6 +108,11 @@ int interrupt_alloc(void (*handler)(void *context), void *context, uint8_t *vect
     return 0;
 }
 
+void interrupt_free(uint8_t vector)
+{
+    atomic_write_release(&handlers[vector].run, NULL);
+}
+
 void interrupt_msi(unsigned cpu, uint8_t vector, uint64_t *address, uint32_t *data)
 {
     uint32_t id = cpu_apic_id(cpu);

@@ -41,9 +41,12 @@ void interrupt_set(uint8_t vector, void (*handler)(void *context), void *context
  * in an interrupt handler. */
 int interrupt_alloc(void (*handler)(void *context), void *context, uint8_t *vector) MUST_CHECK;
 
-/* What an MSI carries to raise vector on a CPU (fixed, edge, physical destination). The id of an APIC above
- * 255 goes into the upper half of address, as VT-d's own interrupt registers want it; a PCI function's MSI
- * must go to a CPU below that. */
+/* Gives a vector back: nothing raises it any more. A handler that runs on another CPU may not have ended. */
+void interrupt_free(uint8_t vector);
+
+/* What a message carries that no unit remaps to raise vector on a CPU (fixed, edge, physical destination).
+ * The id of an APIC above 255 goes into the upper half of address, as VT-d's own interrupt registers want it.
+ */
 void interrupt_msi(unsigned cpu, uint8_t vector, uint64_t *address, uint32_t *data);
 
 /* Called by interrupt_entry.S for each exception and interrupt. */

@@ -24,13 +24,19 @@ struct acpi_register {
 
 #define ACPI_IO_APICS_MAX 64
 
+struct acpi_io_apic {
+    uint32_t address;   /* of its registers, physical */
+    uint32_t first_gsi; /* the global system interrupt that its input 0 is */
+    uint8_t id;
+};
+
 /* MADT. */
 struct acpi_madt {
     uint32_t
         apic_ids[PLATFORM_CPUS_MAX]; /* of the CPUs that can be started, in the table's order, each once */
     unsigned count;
-    unsigned pluggable;                   /* CPUs that are not there, and may come */
-    uint32_t io_apics[ACPI_IO_APICS_MAX]; /* physical addresses of their registers */
+    unsigned pluggable; /* CPUs that are not there, and may come */
+    struct acpi_io_apic io_apics[ACPI_IO_APICS_MAX];
     unsigned io_apic_count;
 };
 

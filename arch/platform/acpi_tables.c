@@ -125,13 +125,13 @@ static void add_cpu(struct acpi_madt *cpus, uint32_t offset, uint32_t apic_id, u
     cpus->apic_ids[cpus->count++] = apic_id;
 }
 
-static void add_io_apic(struct acpi_madt *found, uint32_t offset, uint32_t address)
+static void add_io_apic(struct acpi_madt *found, uint32_t offset, struct acpi_io_apic io_apic)
 {
     if (found->io_apic_count == ARRAY_SIZE(found->io_apics))
         log_warn("ACPI MADT: offset 0x%x: more than %zu I/O APICs; this one is left out", (unsigned)offset,
                  ARRAY_SIZE(found->io_apics));
     else
-        found->io_apics[found->io_apic_count++] = address;
+        found->io_apics[found->io_apic_count++] = io_apic;
 }
 
 /* The least length of an entry. */
@@ -167,7 +167,10 @@ void acpi_parse_madt(const struct acpi_table *madt, struct acpi_madt *found)
         else if (type == MADT_LOCAL_X2APIC && acpi_u32(madt, offset + 4) != 0xffffffff)
             add_cpu(found, offset, acpi_u32(madt, offset + 4), acpi_u32(madt, offset + 8));
         else if (type == MADT_IO_APIC)
-            add_io_apic(found, offset, acpi_u32(madt, offset + 4));
+            add_io_apic(found, offset,
+                        (struct acpi_io_apic){.address = acpi_u32(madt, offset + 4),
+                                              .first_gsi = acpi_u32(madt, offset + 8),
+                                              .id = acpi_u8(madt, offset + 2)});
         offset += bytes;
     }
 }

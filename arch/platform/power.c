@@ -7,6 +7,7 @@
 #include "arch/cpu/paging.h"
 #include "arch/cpu/smp.h"
 #include "arch/platform/firmware.h"
+#include "arch/platform/ioapic.h"
 #include "arch/platform/memory_map.h"
 #include "arch/platform/pci.h"
 #include "iommu/iommu.h"
@@ -177,6 +178,7 @@ static NORETURN void triple_fault(void)
 static void quiesce(void)
 {
     pci_bus_master_off_all();
+    ioapic_mask_all();
     iommu_shutdown();
     irq_disable();
     if (smp_stop_others())

@@ -70,9 +70,9 @@ static struct acpi_table sample_madt(void)
     add_local_apic(9, 0);
     add_local_apic(4, 2);
     put(length, 0x0c01, 2); /* an I/O APIC */
-    put(length, 0, 2);
+    put(length, 7, 2);
     put(length, 0xfec00000, 4);
-    put(length, 0, 4);
+    put(length, 24, 4);
     add_x2apic(300, 1);
     return finish();
 }
@@ -132,7 +132,9 @@ static void madt_lists_the_cpus_that_are_there(void **state)
     assert_int_equal(found.apic_ids[2], 300);
     assert_int_equal(found.pluggable, 1);
     assert_int_equal(found.io_apic_count, 1);
-    assert_int_equal(found.io_apics[0], 0xfec00000);
+    assert_int_equal(found.io_apics[0].address, 0xfec00000);
+    assert_int_equal(found.io_apics[0].id, 7);
+    assert_int_equal(found.io_apics[0].first_gsi, 24);
 }
 
 static void madt_refuses_an_id_that_comes_twice(void **state)

@@ -17,6 +17,8 @@ enum edu_register {
     EDU_LIVENESS = 0x04,  /* reads as the complement of what was written */
     EDU_FACTORIAL = 0x08, /* written n, reads n! once it is computed */
     EDU_STATUS = 0x20,
+    EDU_RAISE = 0x60, /* raises an interrupt for each write of what is not 0, */
+    EDU_ACKNOWLEDGE = 0x64,
     EDU_DMA_SOURCE = 0x80,
     EDU_DMA_TARGET = 0x88,
     EDU_DMA_BYTES = 0x90,
@@ -111,6 +113,12 @@ int edu_close(struct edu *edu)
     int error = pci_bus_master_set(edu->function, false);
 
     return ended ? ended : error;
+}
+
+void edu_raise(struct edu *edu)
+{
+    edu_set(edu, EDU_RAISE, 1);
+    edu_set(edu, EDU_ACKNOWLEDGE, 1);
 }
 
 static int edu_start(struct edu *edu, uint64_t source, uint64_t target, uint32_t bytes, uint32_t command)

@@ -38,6 +38,9 @@ int edu_close(struct edu *edu) MUST_CHECK;
  * over. */
 int edu_write_start(struct edu *edu, uint64_t iova, uint32_t bytes) MUST_CHECK;
 
+/* Raises an interrupt, by MSI if that is on. */
+void edu_raise(struct edu *edu);
+
 bool edu_busy(const struct edu *edu);
 
 /* Writes the buffer's first bytes to memory at iova, or fills them from there, and waits for the end; runs
