@@ -89,6 +89,7 @@ static void units_are_shown_with_what_they_can_do(void **state)
     assert_shows("iommu", "vtd0  0xfed90000  version 1.0  segment 0000  scalable mode\n");
     assert_shows("iommu", "vtd1  0xfeda0000  version 1.0  segment 0000  scalable mode  all other devices");
     assert_shows("iommu", "tables flushed to memory, page walks flushed to memory; 0 queue errors");
+    assert_shows("iommu", "interrupt remapping on, xAPIC mode; 0 of 4096 entries in use, 0 lost\n");
     assert_shows("iommu", "DMAR of \"BOCHS \" \"LULLTEST\": 48-bit host addresses, 0 RMRRs");
     assert_shows("iommu", "; errata: accessed-is-dirty, dirty-without-coherence");
 }
@@ -108,6 +109,24 @@ static void commands_refuse_words_that_they_do_not_know(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
         assert_int_equal(show(lines[i]), ERR_INVALID);
     assert_int_equal(show("dump nobody"), ERR_NOT_FOUND);
+}
+
+static void interrupts_are_counted_and_what_is_off_says_why(void **state)
+{
+    const struct iommu_interrupt_target target = {.apic_id = 1, .vector = 0x50};
+    struct iommu_interrupt interrupt;
+    uint8_t table[256];
+
+    assert_int_equal(
+        iommu_interrupt_alloc(&(struct iommu_interrupt_source){.device = nvme}, &target, &interrupt), 0);
+    assert_shows("iommu", "interrupt remapping on, xAPIC mode; 1 of 4096 entries in use, 0 lost\n");
+    assert_int_equal(iommu_interrupt_free(&interrupt), 0);
+    assert_int_equal(stop(state), 0);
+    assert_shows("iommu", "interrupt remapping off\n");
+    assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "),
+                                &(struct iommu_config){.no_interrupt_remapping = true}),
+                     0);
+    assert_shows("iommu", "interrupt remapping off: switched off by the configuration\n");
 }
 
 static void domains_are_shown_with_their_devices(void **state)
@@ -237,6 +256,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_unit_the_console_says_so),
         RUNNING(units_are_shown_with_what_they_can_do),
+        RUNNING(interrupts_are_counted_and_what_is_off_says_why),
         RUNNING(commands_refuse_words_that_they_do_not_know),
         RUNNING(domains_are_shown_with_their_devices),
         RUNNING(lists_that_are_too_long_say_how_much_is_left_out),

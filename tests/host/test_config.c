@@ -38,7 +38,8 @@ static void every_key_is_taken(void **state)
     assert_fine("run = demo; poweroff\nconsole = 0x2f8\ndebug_exit=0xf4\napic = x2apic\ncpus = 256\n"
                 "log = debug\npanic = halt\ndmar_poke = 4:0xff,0x30:1\niommu = second-stage\n"
                 "iommu_levels = 5\ntrust = 0000:00:1f.2,00Fe:ff:00.0");
-    assert_fine("console = auto\napic = auto\n");
+    assert_fine("console = auto\napic = auto\ninterrupt_remapping = off\n");
+    assert_fine("interrupt_remapping = on");
 }
 
 static void wrong_lines_are_named(void **state)
@@ -81,6 +82,8 @@ static void values_that_do_not_fit_are_refused(void **state)
         "trust = 0000:00:1f.8",
         "trust = 0000:00:1f.2,",
         "trust = 0000:00:1f.2 0000:00:1f.3",
+        "interrupt_remapping = yes",
+        "interrupt_remapping =",
         "dmar_poke = 4",
         "dmar_poke = 4:",
         "dmar_poke = 4:256",

@@ -17,7 +17,7 @@ enum edu_register {
     EDU_LIVENESS = 0x04,  /* reads as the complement of what was written */
     EDU_FACTORIAL = 0x08, /* written n, reads n! once it is computed */
     EDU_STATUS = 0x20,
-    EDU_RAISE = 0x60, /* raises an interrupt for each write of what is not 0, */
+    EDU_RAISE = 0x60, /* sets bits of the interrupt status; an MSI for each write, or a level */
     EDU_ACKNOWLEDGE = 0x64,
     EDU_DMA_SOURCE = 0x80,
     EDU_DMA_TARGET = 0x88,
@@ -118,6 +118,10 @@ int edu_close(struct edu *edu)
 void edu_raise(struct edu *edu)
 {
     edu_set(edu, EDU_RAISE, 1);
+}
+
+void edu_acknowledge(struct edu *edu)
+{
     edu_set(edu, EDU_ACKNOWLEDGE, 1);
 }
 

@@ -38,8 +38,9 @@ int edu_close(struct edu *edu) MUST_CHECK;
  * over. */
 int edu_write_start(struct edu *edu, uint64_t iova, uint32_t bytes) MUST_CHECK;
 
-/* Raises an interrupt, by MSI if that is on. */
+/* Raises an interrupt: by an MSI if that is on, else by a level that lasts until edu_acknowledge(). */
 void edu_raise(struct edu *edu);
+void edu_acknowledge(struct edu *edu);
 
 bool edu_busy(const struct edu *edu);
 

@@ -1,59 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupt remapping with real devices: what arrives, where, and what is blocked with which fault. */
 #include "arch/cpu/cpu.h"
-#include "arch/cpu/event.h"
 #include "arch/cpu/interrupt.h"
-#include "arch/cpu/io.h"
-#include "arch/platform/ioapic.h"
 #include "arch/platform/msi.h"
 #include "arch/platform/pci.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/atomic.h"
-#include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/tap.h"
 #include "lib/units.h"
+#include "tests/target/arrivals.h"
 #include "tests/target/edu.h"
 #include "tests/target/nvme.h"
 #include <string.h>
 
-#define ARRIVAL_NS (2 * NS_PER_S)
-#define SILENCE_NS (50 * NS_PER_MS) /* an interrupt that is to come takes microseconds */
-#define NVME_IOVA  (16 * MIB)
+#define NVME_IOVA (16 * MIB)
 
 enum reason {
     REASON_NOT_PRESENT = 0x22,
     REASON_COMPATIBILITY = 0x25,
     REASON_SOURCE = 0x26,
 };
-
-struct arrivals {
-    uint32_t count; /* atomic, as the next one */
-    uint32_t cpu;   /* that took the newest */
-};
-
-static void arrive(void *context)
-{
-    struct arrivals *arrivals = context;
-
-    atomic_write(&arrivals->cpu, cpu_id());
-    atomic_fetch_add(&arrivals->count, 1u);
-}
-
-static uint32_t count_of(struct arrivals *arrivals)
-{
-    return atomic_read(&arrivals->count);
-}
-
-static bool more_than(struct arrivals *arrivals, uint32_t before, uint64_t ns)
-{
-    return wait_until((event_step(), count_of(arrivals) > before), ns);
-}
-
-static bool has_other_cpu(void)
-{
-    return cpu_count() > 1;
-}
 
 struct bench {
     struct edu edu;
@@ -73,7 +40,7 @@ static bool open_bench(struct bench *bench)
         return false;
     }
     if (!error)
-        error = msi_open(&bench->msi, bench->edu.function, 0, cpu_id(), arrive, &bench->arrivals);
+        error = msi_open(&bench->msi, bench->edu.function, 0, cpu_id(), arrivals_handler, &bench->arrivals);
     return tap_ok(!error, "edu with an MSI: %s", error_text(error));
 }
 
@@ -104,26 +71,32 @@ static void close_bench(struct bench *bench)
     close_edu(bench);
 }
 
+static void raise(struct edu *edu)
+{
+    edu_raise(edu);
+    edu_acknowledge(edu);
+}
+
 static void check_arrives(struct bench *bench, unsigned cpu, const char *what)
 {
-    uint32_t before = count_of(&bench->arrivals);
+    uint32_t before = arrivals_count(&bench->arrivals);
 
-    edu_raise(&bench->edu);
-    tap_ok(more_than(&bench->arrivals, before, ARRIVAL_NS) && atomic_read(&bench->arrivals.cpu) == cpu,
+    raise(&bench->edu);
+    tap_ok(arrivals_wait(&bench->arrivals, before, ARRIVAL_NS) && atomic_read(&bench->arrivals.cpu) == cpu,
            "%s arrives on CPU %u (%u of them, the newest on CPU %u)", what, cpu,
-           count_of(&bench->arrivals) - before, atomic_read(&bench->arrivals.cpu));
+           arrivals_count(&bench->arrivals) - before, atomic_read(&bench->arrivals.cpu));
 }
 
 /* The newest fault names edu, the reason and, where that has one, the entry. */
 static void check_blocked(struct bench *bench, enum reason reason, uint16_t index, const char *what)
 {
     uint64_t faults = iommu_fault_count();
-    uint32_t before = count_of(&bench->arrivals);
+    uint32_t before = arrivals_count(&bench->arrivals);
     struct iommu_fault fault = {0};
     bool reported;
 
-    edu_raise(&bench->edu);
-    tap_ok(!more_than(&bench->arrivals, before, SILENCE_NS), "%s does not arrive", what);
+    raise(&bench->edu);
+    tap_ok(!arrivals_wait(&bench->arrivals, before, SILENCE_NS), "%s does not arrive", what);
     reported = iommu_fault_count() > faults && iommu_faults(&fault, 1) == 1;
     /* 7.2.1: the index is in bits 63:48 of what is an address otherwise. */
     tap_ok(reported && pci_address_equal(fault.device, bench->edu.function) && fault.reason == reason &&
@@ -151,7 +124,7 @@ TEST(intremap_moved)
     unsigned here = cpu_id(), there = cpu_count() - 1;
     int error;
 
-    if (!has_other_cpu()) {
+    if (cpu_count() == 1) {
         tap_skip("there is one CPU only");
         return;
     }
@@ -242,7 +215,8 @@ static void check_nvme(const struct pci_function *function, struct iommu_domain 
 
     if (!tap_ok(!error, "NVMe starts: %s", error_text(error)))
         return;
-    tap_ok(more_than(arrivals, 0, ARRIVAL_NS), "the ends of commands arrive (%u)", count_of(arrivals));
+    tap_ok(arrivals_wait(arrivals, 0, ARRIVAL_NS), "the ends of commands arrive (%u)",
+           arrivals_count(arrivals));
     error = nvme_close(&nvme);
     tap_ok(!error, "NVMe is closed: %s", error_text(error));
 }
@@ -269,53 +243,13 @@ TEST(intremap_msix)
         tap_skip("there is no NVMe controller");
         return;
     }
-    error = msi_open(&none, function->address, 2048, cpu_id(), arrive, &arrivals);
+    error = msi_open(&none, function->address, 2048, cpu_id(), arrivals_handler, &arrivals);
     tap_ok(error == ERR_RANGE, "an entry beyond the function's table: %s", error_text(error));
     /* Before the controller makes its queues, which belong to interrupts. */
-    error = msi_open(&msi, function->address, 0, cpu_id(), arrive, &arrivals);
+    error = msi_open(&msi, function->address, 0, cpu_id(), arrivals_handler, &arrivals);
     if (!tap_ok(!error && msi.message, "entry 0 of its MSI-X table: %s", error_text(error)))
         return;
     with_domain(function, &arrivals);
     error = msi_close(&msi);
     tap_ok(!error, "its interrupt goes: %s", error_text(error));
-}
-
-/* The timer of every PC (8254): channel 0 is ISA's line 0, which is input 2 of the first I/O APIC. */
-#define PIT_GSI         2
-#define PIT_CHANNEL_0   0x40
-#define PIT_COMMAND     0x43
-#define PIT_RATE        0x34 /* channel 0, low byte then high byte, mode 2 */
-#define PIT_ONCE        0x30 /* mode 0: a count that is never written does not run out */
-#define PIT_MILLISECOND 1193
-
-static void pit_start(void)
-{
-    out8(PIT_COMMAND, PIT_RATE);
-    out8(PIT_CHANNEL_0, PIT_MILLISECOND & 0xff);
-    out8(PIT_CHANNEL_0, PIT_MILLISECOND >> 8);
-}
-
-TEST(intremap_ioapic)
-{
-    struct arrivals arrivals = {0};
-    struct ioapic_line line, other;
-    uint32_t stopped_at;
-    bool arrived;
-    int error = ioapic_connect(&line, PIT_GSI, IOAPIC_EDGE_HIGH, cpu_id(), arrive, &arrivals);
-
-    if (!tap_ok(!error, "the timer's line is connected: %s", error_text(error)))
-        return;
-    tap_note("the I/O APIC's interrupt is %s", line.interrupt.remapped ? "remapped" : "not remapped");
-    error = ioapic_connect(&other, PIT_GSI, IOAPIC_EDGE_HIGH, cpu_id(), arrive, &arrivals);
-    tap_ok(error == ERR_BUSY, "and not a second time: %s", error_text(error));
-    error = ioapic_connect(&other, 100000, IOAPIC_EDGE_HIGH, cpu_id(), arrive, &arrivals);
-    tap_ok(error == ERR_NOT_FOUND, "nor one that is not there: %s", error_text(error));
-    pit_start();
-    arrived = more_than(&arrivals, 2, ARRIVAL_NS);
-    tap_ok(arrived, "the timer's interrupts arrive (%u)", count_of(&arrivals));
-    error = ioapic_disconnect(&line);
-    stopped_at = count_of(&arrivals);
-    tap_ok(!error && !more_than(&arrivals, stopped_at, SILENCE_NS),
-           "none arrives after the line is disconnected: %s", error_text(error));
-    out8(PIT_COMMAND, PIT_ONCE);
 }
