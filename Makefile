@@ -103,7 +103,8 @@ FUZZ_FLAGS := $(COMMON_FLAGS) -O1 $(SANITIZE) -fno-omit-frame-pointer -pthread
 
 # As somebody builds them who takes RCU into a program. Loops begin on cache lines, since a loop of one cycle
 # takes two where it does not.
-BENCH_FLAGS := -std=gnu11 -g -I. -mcx16 -MMD -MP $(WARNINGS) -O2 -falign-functions=64 -falign-loops=64 -pthread
+BENCH_FLAGS := -std=gnu11 -g -I. -mcx16 -MMD -MP $(WARNINGS) -O2 -falign-functions=64 -falign-loops=64 \
+               -pthread
 
 # Without the debug checks, as somebody who embeds lib/ builds it; ThreadSanitizer's build has them. gcc warns
 # that ThreadSanitizer knows no fences: no access here is ordered by one alone but the return from idle, which

@@ -84,8 +84,8 @@ static void units_come_on_in_scalable_mode_with_everything_blocked(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(fakes[i].gsts, VTD_GSTS_TES | VTD_GSTS_RTPS | VTD_GSTS_QIES | VTD_GSTS_IRES |
-                                            VTD_GSTS_IRTPS);
+        assert_int_equal(fakes[i].gsts,
+                         VTD_GSTS_TES | VTD_GSTS_RTPS | VTD_GSTS_QIES | VTD_GSTS_IRES | VTD_GSTS_IRTPS);
         assert_int_equal(fakes[i].rtaddr & 0xfff, VTD_RTADDR_TTM_SCALABLE);
         assert_int_equal(fakes[i].iqa & 0xfff, VTD_IQA_DW_256 | 1);
         /* Context cache, PASID cache, IOTLB, interrupt entries, each global and each waited for. */

@@ -14,8 +14,8 @@
 
 #define LINES_MAX 3
 #define CPUS      4
-#define VECTORS   8 /* of each line, used in turn, so that an arrival tells which line it is, and when it was \
-                     */
+/* Each line uses so many in turn: an arrival tells which line it is of, and from when. */
+#define VECTORS 8
 
 /* What stands, or will, or may still: an interrupt may arrive at `target` if may_arrive, at `next` if
  * may_arrive_next, and must arrive if must_arrive. Changed by the line's CPU between two of its steps. */

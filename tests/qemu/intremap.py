@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Interrupt remapping, with 8-bit and 32-bit APIC ids, and off for each reason: what arrives, what is blocked,
-what the console says."""
+"""Interrupt remapping, with 8-bit and 32-bit APIC ids, and off for each reason: what arrives, what is
+blocked, what the console says."""
 
 import os
 import sys
@@ -37,7 +37,8 @@ def remapped(report, name, machine, apic, mode):
         skipped = [result.skip for result in tap.parse(output)[0] if result.skip]
         report.ok(skipped == ["this emulator lets the compatibility format through"],
                   f"{name}: nothing but the compatibility format is skipped", *skipped)
-        report.contains(output, r"edu's MSI is 0xfee0[0-9a-f]{4}, data 0: remapped", f"{name}: MSIs are remapped")
+        report.contains(output, r"edu's MSI is 0xfee0[0-9a-f]{4}, data 0: remapped",
+                        f"{name}: MSIs are remapped")
         report.contains(output, r"I/O APIC's interrupt is remapped", f"{name}: the I/O APIC's are too")
         report.contains(console.command("iommu"), r"; 0 of 4096 entries in use, 0 lost",
                         f"{name}: all entries are free again")
@@ -62,23 +63,26 @@ def not_remapped(report, name, machine, reason):
 
 def opted_out(report, config, apic):
     """Firmware asks for xAPIC mode: granted, unless lull.cfg says otherwise."""
-    poke = f"dmar_poke = {FLAGS}:{INTERRUPT_REMAPPING | X2APIC_OPT_OUT},{CREATOR}:{CREATOR_BYTE - X2APIC_OPT_OUT}"
+    flags, creator = INTERRUPT_REMAPPING | X2APIC_OPT_OUT, CREATOR_BYTE - X2APIC_OPT_OUT
+    poke = f"dmar_poke = {FLAGS}:{flags},{CREATOR}:{creator}"
     machine = Machine(cpus=2, cpu=X2APIC, iommu=properties(intremap="on", eim="on"), nvme=False,
                       config="\n".join((poke, config)))
+    name = f"opted out, {config or 'apic = auto'}"
     with boot(f"intremap-opted-out-{apic}", machine) as console:
         console.wait_prompt()
-        report.contains(console.command("cpus"), rf"\b{apic}\b", f"opted out, {config}: the CPUs run with {apic}")
+        report.contains(console.command("cpus"), rf"\b{apic}\b", f"{name}: the CPUs run with {apic}")
         shown = console.command("iommu")
-        report.contains(shown, r"x2APIC opted out", f"opted out, {config}: the console says so")
-        report.contains(shown, rf"interrupt remapping on, {apic} mode", f"opted out, {config}: in {apic} mode")
-        report.pass_on(console.command("test intremap*"), f"opted out, {config}")
-        power_off(report, console, f"opted out, {config}")
+        report.contains(shown, r"x2APIC opted out", f"{name}: the console says so")
+        report.contains(shown, rf"interrupt remapping on, {apic} mode", f"{name}: in {apic} mode")
+        report.pass_on(console.command("test intremap*"), name)
+        power_off(report, console, name)
 
 
 if __name__ == "__main__":
     run_cases(
         (remapped, "xapic", Machine(iommu=properties(intremap="on", eim="off")), "xAPIC", "xAPIC"),
-        (remapped, "x2apic", Machine(cpu=X2APIC, iommu=properties(intremap="on", eim="on")), "x2APIC", "x2APIC"),
+        (remapped, "x2apic", Machine(cpu=X2APIC, iommu=properties(intremap="on", eim="on")), "x2APIC",
+         "x2APIC"),
         (remapped, "x2apic-without-eim", Machine(cpu=X2APIC, iommu=properties(intremap="on", eim="off")),
          "x2APIC", "xAPIC"),
         (remapped, "xapic-with-eim", Machine(cpu=XAPIC, cpus=2, iommu=properties(intremap="on", eim="on")),
