@@ -96,35 +96,40 @@ void msi_write(const struct msi *msi, uint64_t address, uint32_t data)
     unmask(msi);
 }
 
-/* The entry of the function's table, which is masked, as all others are that nobody has opened. */
+/* A table is masked after a reset, and may not be after a firmware's driver. What nobody opens stays masked.
+ */
+static void mask_table(const struct msi *msi, volatile char *table, unsigned last)
+{
+    if (control(msi) & MSIX_CONTROL_ENABLE)
+        return; /* others are open */
+    set_control(msi, 0, MSIX_CONTROL_ENABLE | MSIX_CONTROL_MASK);
+    for (unsigned i = 0; i <= last; i++)
+        platform_mmio_write32(table + (size_t)i * ENTRY_BYTES + ENTRY_CONTROL, ENTRY_CONTROL_MASKED);
+    set_control(msi, MSIX_CONTROL_MASK, 0);
+}
+
 static int find_entry(struct msi *msi, unsigned entry)
 {
-    uint32_t table = pci_read32(msi->function, msi->capability + MSIX_TABLE);
+    uint32_t place = pci_read32(msi->function, msi->capability + MSIX_TABLE);
+    uint64_t offset = place & ~(uint32_t)MSIX_TABLE_BAR;
     unsigned last = control(msi) & MSIX_CONTROL_LAST;
-    uint64_t offset = (table & ~(uint32_t)MSIX_TABLE_BAR) + (uint64_t)entry * ENTRY_BYTES;
     volatile void *registers;
+    volatile char *table;
     uint64_t bytes;
     int error;
 
     if (entry > last)
         return ERR_RANGE;
-    error = pci_bar_map(msi->function, table & MSIX_TABLE_BAR, &registers, &bytes);
+    error = pci_bar_map(msi->function, place & MSIX_TABLE_BAR, &registers, &bytes);
     if (error)
         return error;
-    if (offset + ENTRY_BYTES > bytes) {
+    if (offset + (last + 1ull) * ENTRY_BYTES > bytes) {
         log_error("PCI " PCI_FORMAT ": the MSI-X table ends beyond its BAR", PCI_ARGS(msi->function));
         return ERR_HARDWARE;
     }
-    msi->message = (volatile char *)registers + offset;
-    /* With all of the function masked entries can be written; those that are not open stay masked by their
-     * own bit, which is set after a reset and may not be after a firmware's driver. */
-    if (!(control(msi) & MSIX_CONTROL_ENABLE)) {
-        set_control(msi, 0, MSIX_CONTROL_ENABLE | MSIX_CONTROL_MASK);
-        for (unsigned i = 0; i <= last && offset + (uint64_t)(i - entry + 1) * ENTRY_BYTES <= bytes; i++)
-            platform_mmio_write32(msi->message + ((int64_t)i - entry) * ENTRY_BYTES + ENTRY_CONTROL,
-                                  ENTRY_CONTROL_MASKED);
-        set_control(msi, MSIX_CONTROL_MASK, 0);
-    }
+    table = (volatile char *)registers + offset;
+    mask_table(msi, table, last);
+    msi->message = table + (size_t)entry * ENTRY_BYTES;
     return 0;
 }
 
