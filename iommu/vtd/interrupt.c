@@ -81,10 +81,13 @@ bool vtd_interrupt_stop(struct vtd_unit *unit)
     const struct vtd_descriptor all = vtd_descriptor_interrupt_global();
 
     unit->interrupts.on = false;
-    if (!(vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_IRES))
-        return true;
-    /* What stays cached would pass for entries of the table that the next user of this memory has there. */
-    return vtd_unit_command(unit, VTD_GCMD_IRE, false) == 0 && vtd_queue_run(&unit->queue, &all, 1) == 0;
+    if (!unit->interrupts.table.entries)
+        return true; /* it was never on */
+    if (vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_IRES && vtd_unit_command(unit, VTD_GCMD_IRE, false))
+        return false;
+    /* Nothing of the table stays cached when its memory goes. Once the queue is off that has been done. */
+    return !(vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_QIES) ||
+           vtd_queue_run(&unit->queue, &all, 1) == 0;
 }
 
 /* --- entries --- */

@@ -454,6 +454,16 @@ static void without_memory_for_the_table_nothing_comes_on(void **state)
     assert_int_equal((fakes[0].gsts | fakes[1].gsts) & (VTD_GSTS_IRES | VTD_GSTS_QIES | VTD_GSTS_TES), 0);
 }
 
+static void a_unit_that_keeps_an_older_table_cached_does_not_come_on(void **state)
+{
+    install(state);
+    fakes[1].refuse_type = VTD_DESCRIPTOR_INTERRUPT;
+    assert_int_equal(start_with(&(struct iommu_config){0}, 1), ERR_HARDWARE);
+    assert_int_equal((fakes[0].gsts | fakes[1].gsts) & (VTD_GSTS_IRES | VTD_GSTS_QIES | VTD_GSTS_TES), 0);
+    /* And comes on when it has come to itself. */
+    assert_int_equal(start_with(&(struct iommu_config){0}, 1), 0);
+}
+
 #define CASE(name, setup) cmocka_unit_test_setup_teardown(name, setup, stop)
 
 int main(void)
@@ -478,6 +488,7 @@ int main(void)
         CASE(in_caching_mode_a_new_entry_is_invalidated, NULL),
         CASE(an_ioapic_sends_under_the_id_that_the_dmar_table_gives, NULL),
         CASE(without_memory_for_the_table_nothing_comes_on, NULL),
+        CASE(a_unit_that_keeps_an_older_table_cached_does_not_come_on, NULL),
         CASE(a_unit_that_does_not_snoop_sees_each_change, NULL),
     };
 
