@@ -87,6 +87,7 @@ if __name__ == "__main__":
          "x2APIC", "xAPIC"),
         (remapped, "xapic-with-eim", Machine(cpu=XAPIC, cpus=2, iommu=properties(intremap="on", eim="on")),
          "xAPIC", "xAPIC"),
+        (remapped, "legacy-mode", Machine(cpus=2, iommu={"intremap": "on", "eim": "off"}), "xAPIC", "xAPIC"),
         (not_remapped, "none", Machine(cpus=2, iommu=properties(intremap="off")), r"the unit has none"),
         (not_remapped, "switched-off", Machine(cpus=2, config="interrupt_remapping = off"),
          r"switched off by the configuration"),
