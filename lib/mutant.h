@@ -29,7 +29,7 @@
     X(SPLIT_IGNORED, "small leaves are invalidated alone, though a unit may have the large one")             \
     X(SPLIT_FORGETS_DIRTY, "the parts of a dirty leaf are clean")                                            \
     X(NO_PWSNP, "a PASID entry says that walks of its tables do not snoop, though they could")               \
-    X(PASIDS_FORGOTTEN, "an unmap invalidates what requests without PASID left only")\
+    X(PASIDS_FORGOTTEN, "an unmap invalidates what requests without PASID left only")                        \
     X(STATUS_DIES_WITH_WAITER, "the memory of a wait's status goes when its waiter gives up")                \
     X(ITE_FORGETS_REST, "after an ITE a batch of which a part was dropped counts as carried out")            \
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
