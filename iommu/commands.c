@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Console commands about units, domains and faults. */
 #include "iommu/iommu.h"
+#include "iommu/stats.h"
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/compiler.h"
@@ -9,6 +10,7 @@
 #include "lib/units.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static void print_interrupts(const struct vtd_interrupts *interrupts)
 {
@@ -20,11 +22,13 @@ static void print_interrupts(const struct vtd_interrupts *interrupts)
         printf("off%s%s\n", interrupts->why_not ? ": " : "", interrupts->why_not ? interrupts->why_not : "");
 }
 
-static void print_unit(const struct vtd_unit *unit)
+static void print_unit(struct vtd_unit *unit)
 {
     const struct vtd_cap *cap = &unit->cap;
+    struct vtd_queue_stats queue;
     const char *name;
 
+    vtd_queue_stats(&unit->queue, &queue);
     printf("vtd%u  %#" PRIx64 "  version %u.%u  segment %04x  %s%s\n", unit->index, unit->drhd->registers,
            cap->version_major, cap->version_minor, unit->drhd->segment,
            unit->on ? unit->scalable ? "scalable mode" : "legacy mode" : "off",
@@ -36,15 +40,24 @@ static void print_unit(const struct vtd_unit *unit)
            cap->domain_ids, cap->guest_width_lg2, cap->mask_max, cap->fault_count);
     printf("      tables %s, page walks %s; %" PRIu64 " queue errors, %" PRIu64 " fault overflows\n",
            cap->coherent_tables ? "coherent" : "flushed to memory",
-           cap->coherent_walks ? "coherent" : "flushed to memory", unit->queue.errors, unit->fault_overflows);
+           cap->coherent_walks ? "coherent" : "flushed to memory", queue.iqe + queue.ite + queue.ice,
+           unit->fault_overflows);
     print_interrupts(&unit->interrupts);
+}
+
+static bool asks_for_stats(int argc, char **argv)
+{
+    return argc == 2 && !strcmp(argv[1], "stats");
 }
 
 static int command_iommu(int argc, char **argv)
 {
     const char *name;
 
-    (void)argv;
+    if (asks_for_stats(argc, argv)) {
+        iommu_stats_print();
+        return 0;
+    }
     if (argc != 1)
         return ERR_INVALID;
     if (!vtd_unit_count()) {
@@ -61,6 +74,15 @@ static int command_iommu(int argc, char **argv)
         printf("%s%s", n ? ", " : "; errata: ", name);
     printf("\ndomains: %s, %u levels, %u bits\n", vtd_stage_name(vtd_stage()), vtd_stage_levels(vtd_stage()),
            vtd_stage_width(vtd_stage()));
+    return 0;
+}
+
+/* What units can do is for people. */
+static int command_iommu_json(int argc, char **argv)
+{
+    if (!asks_for_stats(argc, argv))
+        return ERR_UNSUPPORTED;
+    iommu_stats_print_json();
     return 0;
 }
 
@@ -162,6 +184,7 @@ static int command_faults(int argc, char **argv)
     return 0;
 }
 
-SHELL_COMMAND("iommu", "", "remapping units, what they can do, and how they are", command_iommu);
+SHELL_COMMAND_JSON("iommu", "[stats [--json]]", "remapping units; what they and domains have done so far",
+                   command_iommu, command_iommu_json);
 SHELL_COMMAND("domains", "", "domains and the devices in them", command_domains);
 SHELL_COMMAND("faults", "", "the newest DMA faults", command_faults);

@@ -351,6 +351,14 @@ void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *in
     memcpy(info->name, domain->name, sizeof info->name);
 }
 
+void iommu_domain_count(struct iommu_domain *domain, uint64_t leaves[PT_LEAF_LEVELS])
+{
+    memset(leaves, 0, PT_LEAF_LEVELS * sizeof *leaves);
+    domain_lock(domain);
+    domain->pt_ops->count(&domain->pt, leaves);
+    domain_unlock(domain);
+}
+
 void iommu_domains_visit(void (*visit)(void *context, struct iommu_domain *domain), void *context)
 {
     spin_lock(&domains_lock);

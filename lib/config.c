@@ -144,7 +144,8 @@ static bool hex_field(const char **text, unsigned digits, char end, unsigned *va
 
     *value = 0;
     for (; digits; digits--, at++) {
-        unsigned digit = *at >= '0' && *at <= '9' ? (unsigned)(*at - '0') : (unsigned)((*at | 0x20) - 'a') + 10;
+        unsigned digit =
+            *at >= '0' && *at <= '9' ? (unsigned)(*at - '0') : (unsigned)((*at | 0x20) - 'a') + 10;
 
         if (digit > 15)
             return false;

@@ -24,8 +24,8 @@ bool config_get(const char *text, const char *key, char *value, size_t bytes);
  * moved, when there is none or it is above max. */
 bool config_number(const char **text, uint64_t max, uint64_t *value) MUST_CHECK;
 
-/* Reads a PCI function as lspci -D shows it, 0000:00:1f.2, from *text on and moves *text behind it. False, and
- * nothing moved, when there is none. */
+/* Reads a PCI function as lspci -D shows it, 0000:00:1f.2, from *text on and moves *text behind it. False,
+ * and nothing moved, when there is none. */
 bool config_pci_address(const char **text, struct pci_address *device) MUST_CHECK;
 
 /* Devices that one value may list. */

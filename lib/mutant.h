@@ -32,6 +32,7 @@
     X(PASIDS_FORGOTTEN, "an unmap invalidates what requests without PASID left only")                        \
     X(STATUS_DIES_WITH_WAITER, "the memory of a wait's status goes when its waiter gives up")                \
     X(ITE_FORGETS_REST, "after an ITE a batch of which a part was dropped counts as carried out")            \
+    X(STALL_NOT_KEPT, "a queue that was found to stand still is waited for by everybody all the same")       \
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(INTERRUPT_NOT_INVALIDATED, "an interrupt's entry changes or goes, and the unit keeps what it cached")  \
     X(INTERRUPT_SOURCE_UNCHECKED, "an interrupt's entry takes interrupts of any device")                     \

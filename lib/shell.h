@@ -6,17 +6,29 @@
 #pragma once
 
 #include "lib/compiler.h"
+#include <stddef.h>
 
+/* With the word "--json" anywhere behind its name a command prints what it has to say for programs, one JSON
+ * object a line (lib/json.h). The shell takes that word out, and ends with an object of its own, whatever
+ * happened: {"command":7,"name":"iommu","result":"ok"}. The number counts commands since start, so that
+ * whoever sent several can tell which one this is of; the result is "ok", or what went wrong in words. */
 struct shell_command {
     const char *name;
     const char *arguments; /* as help shows them: "" or "DOMAIN" or "[GLOB]" */
     const char *help;      /* one line */
     int (*run)(int argc, char **argv);
+    int (*run_json)(int argc, char **argv); /* NULL: --json is refused */
 };
 
 #define SHELL_COMMAND(command_name, command_arguments, command_help, function)                               \
-    static const struct shell_command shell_command_##function SECTION("shell_commands")                     \
-        USED = {command_name, command_arguments, command_help, function}
+    SHELL_COMMAND_JSON(command_name, command_arguments, command_help, function, NULL)
+
+/* Pointers are listed, since a compiler may align the structures themselves as it likes. */
+#define SHELL_COMMAND_JSON(command_name, command_arguments, command_help, function, json_function)           \
+    static const struct shell_command shell_command_##function = {command_name, command_arguments,           \
+                                                                  command_help, function, json_function};    \
+    static const struct shell_command *const listed_##function SECTION("shell_commands") USED =              \
+        &shell_command_##function
 
 #define SHELL_LINE_MAX 256
 

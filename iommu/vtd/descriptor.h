@@ -11,15 +11,18 @@ struct vtd_descriptor {
 
 _Static_assert(sizeof(struct vtd_descriptor) == 32, "256 bits (6.5.2)");
 
-#define VTD_DESCRIPTOR_TYPE(d) ((unsigned)((d).word[0] & 0xf))
+#define VTD_DESCRIPTOR_TYPE(d)        ((unsigned)((d).word[0] & 0xf))
+#define VTD_DESCRIPTOR_GRANULARITY(d) ((unsigned)((d).word[0] >> 4 & 3)) /* of types that have one */
 
 enum vtd_descriptor_type {
     VTD_DESCRIPTOR_CONTEXT = 1,
     VTD_DESCRIPTOR_IOTLB = 2,
+    VTD_DESCRIPTOR_DEVICE_TLB = 3,
     VTD_DESCRIPTOR_INTERRUPT = 4,
     VTD_DESCRIPTOR_WAIT = 5,
     VTD_DESCRIPTOR_PASID_IOTLB = 6,
     VTD_DESCRIPTOR_PASID_CACHE = 7,
+    VTD_DESCRIPTOR_PASID_DEVICE_TLB = 8,
 };
 
 #define VTD_DESCRIPTOR_DID(did)     ((uint64_t)(did) << 16)

@@ -1,59 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a gather to invalidation descriptors, and those to the units. */
 #include "iommu/vtd/flush.h"
+#include "iommu/vtd/cover.h"
 #include "iommu/vtd/pasid.h"
 #include "lib/mutant.h"
-#include "lib/units.h"
 
-/* A range that would take more descriptors than this is invalidated with everything else of the domain: the
- * unit goes through its cache for each of them, and what it loses besides is a walk each. */
-#define PIECES_MAX 8
-
-/* Address mask of the largest aligned block that begins at page and has no more than pages pages. */
-static unsigned block_mask(uint64_t page, uint64_t pages, unsigned mask_max)
-{
-    unsigned mask = 63 - (unsigned)__builtin_clzll(pages);
-
-    if (page && (unsigned)__builtin_ctzll(page) < mask)
-        mask = (unsigned)__builtin_ctzll(page);
-    return mask < mask_max ? mask : mask_max;
-}
-
-/* False when the range takes more than PIECES_MAX. */
-static bool plan_pieces(struct vtd_flush *flush, const struct vtd_limits *limits, bool first_stage,
-                        uint16_t did, const struct gather *gather)
-{
-    /* Only where no table went may table entries stay cached (IH). */
-    bool leaf_only = !gather_has_tables(gather) || mutant(LEAVES_ONLY);
-    uint64_t page = gather->iova >> PAGE_LG2;
-    uint64_t left = (gather->last >> PAGE_LG2) - page + 1;
-
-    while (left) {
-        unsigned mask = block_mask(page, left, limits->mask_max);
-        unsigned told = mask - (mask && mutant(MASK_TOO_SMALL));
-        uint64_t iova = page << PAGE_LG2;
-        unsigned whole = block_mask(page, left, 63);
-
-        /* There may be a large leaf, which goes by a mask of its own size only (11.4.6.2). */
-        if ((whole >= 9 && mask < 9) || (whole >= 18 && mask < 18))
-            return false;
-
-        if (flush->count == PIECES_MAX)
-            return false;
-        flush->descriptors[flush->count++] =
-            first_stage ? vtd_descriptor_pasid_iotlb(did, VTD_RID_PASID, iova, told, leaf_only)
-                        : vtd_descriptor_iotlb(did, iova, told, leaf_only);
-        page += 1ull << mask;
-        left -= 1ull << mask;
-    }
-    return true;
-}
+_Static_assert(VTD_COVER_MAX <= VTD_BATCH_MAX, "a range is one batch");
 
 void vtd_flush_plan(struct vtd_flush *flush, const struct vtd_limits *limits, bool first_stage, uint16_t did,
                     const struct gather *gather)
 {
+    /* Only where no table went may table entries stay cached (IH). */
+    bool leaf_only = !gather_has_tables(gather) || mutant(LEAVES_ONLY);
+    struct vtd_block blocks[VTD_COVER_MAX];
+
     flush->count = 0;
-    if (limits->page_selective && plan_pieces(flush, limits, first_stage, did, gather))
+    if (limits->page_selective)
+        flush->count = vtd_cover_range(gather->iova, gather->last, limits->mask_max, blocks);
+    for (unsigned i = 0; i < flush->count; i++) {
+        unsigned mask = blocks[i].mask - (blocks[i].mask && mutant(MASK_TOO_SMALL));
+
+        flush->descriptors[i] =
+            first_stage ? vtd_descriptor_pasid_iotlb(did, VTD_RID_PASID, blocks[i].iova, mask, leaf_only)
+                        : vtd_descriptor_iotlb(did, blocks[i].iova, mask, leaf_only);
+    }
+    if (flush->count)
         return;
     vtd_flush_plan_domain(flush, did);
     if (first_stage)

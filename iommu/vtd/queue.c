@@ -25,8 +25,12 @@ _Static_assert((VTD_QUEUE_SLOTS + 1) * sizeof(uint32_t) <= PAGE_SIZE, "the statu
 /* Far beyond what an invalidation takes: it drains DMA, which takes microseconds. */
 #define WAIT_NS (1 * NS_PER_S)
 
-/* How often a batch is submitted again after its wait was dropped. */
-#define TRIES 4
+/* Where a second has been waited already: for room, by somebody else; or for another unit, by the same
+ * caller, and this one may have to be got over an error, and to go on. */
+#define LATE_NS (10 * NS_PER_MS)
+
+/* How often a batch is submitted when its wait is dropped time after time. */
+#define TRIES 5
 
 int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit, bool wide)
 {
@@ -78,6 +82,8 @@ static void reclaim(struct vtd_queue *queue)
             return;
         queue->slots[wait].state = VTD_SLOT_PLAIN;
         queue->head = vtd_queue_next(wait);
+        if (queue->blocked)
+            atomic_write(&queue->blocked, false);
     }
 }
 
@@ -97,10 +103,14 @@ static void put(struct vtd_queue *queue, struct vtd_descriptor descriptor)
 static void put_batch(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                       struct vtd_ticket *ticket)
 {
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         put(queue, descriptors[i]);
-    ticket->slot = queue->tail;
-    ticket->sequence = ++queue->sequence;
+        queue->stats.invalidations[vtd_invalidation_of(&descriptors[i])]++;
+    }
+    queue->stats.invalidations[VTD_INVALIDATION_WAIT]++;
+    queue->stats.batches++;
+    *ticket =
+        (struct vtd_ticket){queue->tail, ++queue->sequence, platform_time_ns(), vtd_queue_finished(queue)};
     queue->slots[ticket->slot] = (struct vtd_queue_slot){VTD_SLOT_PENDING, ticket->sequence};
     put(queue, vtd_descriptor_wait(virt_to_phys(&queue->status[ticket->slot]), ticket->sequence));
     /* The changes to tables that this batch is about, and the descriptors, before the tail that makes the
@@ -110,31 +120,62 @@ static void put_batch(struct vtd_queue *queue, const struct vtd_descriptor *desc
     vtd_queue_kick(queue);
 }
 
-static bool try_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
-                       struct vtd_ticket *ticket)
+enum attempt {
+    ATTEMPT_TAKEN,
+    ATTEMPT_NO_ROOM,
+    ATTEMPT_STALLED,
+};
+
+static enum attempt try_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors,
+                               unsigned count, struct vtd_ticket *ticket, bool *waited)
 {
     bool room;
 
+    if (vtd_queue_stalled(queue))
+        return ATTEMPT_STALLED;
     spin_lock(&queue->lock);
     reclaim(queue);
     room = free_slots(queue) > count;
     if (room)
         put_batch(queue, descriptors, count, ticket);
+    else if (!*waited)
+        queue->stats.full++;
+    *waited = true;
     spin_unlock(&queue->lock);
+    if (room)
+        return ATTEMPT_TAKEN;
     /* A queue that stopped at an error stays full until somebody recovers it. */
-    if (!room)
-        vtd_queue_recover(queue);
-    return room;
+    vtd_queue_recover(queue);
+    return ATTEMPT_NO_ROOM;
+}
+
+static void turn_away(struct vtd_queue *queue, bool no_room)
+{
+    bool news;
+
+    spin_lock(&queue->lock);
+    news = no_room && !queue->blocked;
+    if (news)
+        atomic_write(&queue->blocked, true);
+    queue->stats.turned_away++;
+    spin_unlock(&queue->lock);
+    if (news)
+        log_error("vtd%u: the invalidation queue is full, and stays so", queue->unit);
 }
 
 int vtd_queue_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                      struct vtd_ticket *ticket)
 {
+    enum attempt attempt = ATTEMPT_NO_ROOM;
+    bool waited = false;
+
     if (count == 0 || count > VTD_BATCH_MAX)
         return ERR_INVALID;
-    if (wait_until(try_submit(queue, descriptors, count, ticket), WAIT_NS))
+    if (wait_until((attempt = try_submit(queue, descriptors, count, ticket, &waited)) != ATTEMPT_NO_ROOM,
+                   atomic_read(&queue->blocked) ? LATE_NS : WAIT_NS) &&
+        attempt == ATTEMPT_TAKEN)
         return 0;
-    log_error("vtd%u: the invalidation queue is full, and stays so", queue->unit);
+    turn_away(queue, attempt == ATTEMPT_NO_ROOM);
     return ERR_TIMEOUT;
 }
 
@@ -143,69 +184,114 @@ enum outcome {
     OUTCOME_DONE,
     OUTCOME_REFUSED,
     OUTCOME_LOST,
+    OUTCOME_STALLED,
 };
+
+/* What has become of a batch that is finished. Under the lock. */
+static enum outcome take_outcome(struct vtd_queue *queue, const struct vtd_queue_slot *slot, uint64_t ns)
+{
+    if (slot->state == VTD_SLOT_REFUSED) {
+        queue->stats.refused++;
+        return OUTCOME_REFUSED;
+    }
+    if (slot->state == VTD_SLOT_PENDING) {
+        queue->stats.completed++;
+        queue->stats.latency[vtd_latency_of(ns)]++;
+        return OUTCOME_DONE;
+    }
+    queue->stats.dropped++;
+    return OUTCOME_LOST;
+}
 
 /* Looks whether the batch is finished, and if so hands its slots back. */
 static enum outcome poll(struct vtd_queue *queue, struct vtd_ticket ticket)
 {
     struct vtd_queue_slot *slot = &queue->slots[ticket.slot];
     enum outcome outcome;
+    uint64_t ns;
 
     /* The slot is this submitter's until it is collected, so its sequence does not change. */
     if (!slot_written(queue, ticket.slot)) {
         vtd_queue_recover(queue);
         if (atomic_read(&slot->state) != VTD_SLOT_LOST)
-            return OUTCOME_PENDING;
+            return vtd_queue_stalled(queue) ? OUTCOME_STALLED : OUTCOME_PENDING;
     }
+    ns = platform_time_ns() - ticket.submitted_ns;
     spin_lock(&queue->lock);
-    if (slot->state == VTD_SLOT_REFUSED)
-        outcome = OUTCOME_REFUSED;
-    else if (slot->state == VTD_SLOT_PENDING)
-        outcome = OUTCOME_DONE;
-    else
-        outcome = OUTCOME_LOST;
+    outcome = take_outcome(queue, slot, ns);
     slot->state = VTD_SLOT_COLLECTED;
     reclaim(queue);
     spin_unlock(&queue->lock);
     return outcome;
 }
 
+static void log_timeout(const struct vtd_queue *queue, const char *what)
+{
+    log_error("vtd%u: %s: head %#lx, tail %#lx, fault status %#x", queue->unit, what,
+              (unsigned long)vtd_read64(queue->registers, VTD_IQH),
+              (unsigned long)vtd_read64(queue->registers, VTD_IQT), vtd_read32(queue->registers, VTD_FSTS));
+}
+
 /* The submitter stops waiting. The unit may write the status later: into the queue's own page, which outlives
  * it. */
-static void abandon(struct vtd_queue *queue, struct vtd_ticket ticket)
+static void abandon(struct vtd_queue *queue, struct vtd_ticket ticket, bool late)
 {
     struct vtd_queue_slot *slot = &queue->slots[ticket.slot];
+    bool stalled;
 
     spin_lock(&queue->lock);
+    stalled = late && vtd_queue_judge(queue, ticket);
+    queue->stats.timed_out++;
     /* What was dropped since the last look is never written, and would hold up the queue for ever. */
     slot->state = slot->state == VTD_SLOT_LOST ? VTD_SLOT_COLLECTED : VTD_SLOT_ABANDONED;
     spin_unlock(&queue->lock);
     if (mutant(STATUS_DIES_WITH_WAITER))
         pages_free(queue->status);
-    log_error("vtd%u: an invalidation did not complete: head %#lx, tail %#lx, fault status %#x", queue->unit,
-              (unsigned long)vtd_read64(queue->registers, VTD_IQH),
-              (unsigned long)vtd_read64(queue->registers, VTD_IQT), vtd_read32(queue->registers, VTD_FSTS));
+    if (stalled)
+        log_timeout(queue, "the invalidation queue stands still, and takes nothing until it moves");
+    else if (late)
+        log_timeout(queue, "an invalidation did not complete");
+}
+
+/* So much time is left until a ticket's deadline. */
+static uint64_t time_left(struct vtd_ticket ticket)
+{
+    uint64_t passed = platform_time_ns() - ticket.submitted_ns;
+
+    return passed + LATE_NS < WAIT_NS ? WAIT_NS - passed : LATE_NS;
+}
+
+static enum outcome wait_for(struct vtd_queue *queue, struct vtd_ticket ticket)
+{
+    enum outcome outcome = OUTCOME_PENDING;
+    bool in_time = wait_until((outcome = poll(queue, ticket)) != OUTCOME_PENDING, time_left(ticket));
+
+    if (!in_time || outcome == OUTCOME_STALLED)
+        abandon(queue, ticket, !in_time);
+    return outcome;
 }
 
 int vtd_queue_wait(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                    struct vtd_ticket ticket)
 {
-    for (unsigned try = 0; try < TRIES; try++) {
-        enum outcome outcome = OUTCOME_PENDING;
+    for (unsigned try = 1;; try++) {
+        enum outcome outcome = wait_for(queue, ticket);
         int error;
 
-        if (!wait_until((outcome = poll(queue, ticket)) != OUTCOME_PENDING, WAIT_NS)) {
-            abandon(queue, ticket);
+        if (outcome == OUTCOME_DONE)
+            return 0;
+        if (outcome == OUTCOME_REFUSED)
+            return ERR_HARDWARE;
+        if (outcome != OUTCOME_LOST)
+            return ERR_TIMEOUT;
+        if (try == TRIES) {
+            log_error("vtd%u: an invalidation was dropped %d times", queue->unit, TRIES);
             return ERR_TIMEOUT;
         }
-        if (outcome != OUTCOME_LOST)
-            return outcome == OUTCOME_DONE ? 0 : ERR_HARDWARE;
         error = vtd_queue_submit(queue, descriptors, count, &ticket);
         if (error)
             return error;
     }
-    abandon(queue, ticket);
-    return ERR_TIMEOUT;
 }
 
 int vtd_queue_run(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count)
@@ -214,4 +300,11 @@ int vtd_queue_run(struct vtd_queue *queue, const struct vtd_descriptor *descript
     int error = vtd_queue_submit(queue, descriptors, count, &ticket);
 
     return error ? error : vtd_queue_wait(queue, descriptors, count, ticket);
+}
+
+void vtd_queue_stats(struct vtd_queue *queue, struct vtd_queue_stats *stats)
+{
+    spin_lock(&queue->lock);
+    *stats = queue->stats;
+    spin_unlock(&queue->lock);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "iommu/vtd/descriptor.h"
+#include "iommu/vtd/queue_stats.h"
 #include "iommu/vtd/regs.h"
 #include "lib/compiler.h"
 #include "lib/spinlock.h"
@@ -41,13 +42,18 @@ struct vtd_queue {
     unsigned head;        /* oldest slot in use */
     unsigned tail;        /* first free slot */
     uint32_t sequence;    /* of the newest batch; a wait writes its batch's into its status word */
-    uint64_t errors;      /* queue errors recovered from, since start */
+    bool blocked;         /* somebody waited for room in vain, and no slot came back since */
+    bool stalled; /* the unit's head stood still for a whole wait: nothing is submitted until it moves */
+    unsigned stalled_head;        /* where it stands */
+    struct vtd_queue_stats stats; /* under the lock */
 };
 
 /* A batch under way. */
 struct vtd_ticket {
     unsigned slot; /* of its wait */
     uint32_t sequence;
+    uint64_t submitted_ns;
+    uint64_t finished; /* batches that had been finished by then */
 };
 
 /* Makes the queue's memory, for descriptors of 256 bits if wide, else of 128. ERR_NOMEM. */
@@ -61,17 +67,26 @@ void vtd_queue_destroy(struct vtd_queue *queue);
 uint64_t vtd_queue_iqa(const struct vtd_queue *queue);
 
 /* Submits count (1 to VTD_BATCH_MAX) descriptors and does not wait for them. Each ticket must be handed to
- * vtd_queue_wait() on the same CPU. ERR_TIMEOUT: no room in time, nothing was submitted. Any CPU, outside RCU
- * read sections. */
+ * vtd_queue_wait() on the same CPU. ERR_TIMEOUT: no room in time, which is a second, and 10 ms once somebody
+ * waited in vain; or the queue stands still; nothing was submitted. Any CPU, outside RCU read sections. */
 int vtd_queue_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                      struct vtd_ticket *ticket) MUST_CHECK;
 
 /* Waits until the unit has carried out a batch. descriptors and count are those that were submitted: the unit
  * drops waits when an invalidation of a device TLB times out, and then the whole batch is submitted again.
- * ERR_TIMEOUT; ERR_HARDWARE: the unit refused a descriptor, the others are carried out. */
+ * ERR_TIMEOUT; ERR_HARDWARE: the unit refused a descriptor, the others are carried out.
+ *
+ * The deadline is a second after the submission, so that who submits to many units waits a second for all of
+ * them. When the unit has not even fetched the batch by then, and finished no other meanwhile, then the queue
+ * stands still: everybody who waits, for completion or for room, and everybody who comes later gets
+ * ERR_TIMEOUT at once, until the head is seen to have moved. Whoever comes looks at it, and writes the tail
+ * again. */
 int vtd_queue_wait(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                    struct vtd_ticket ticket) MUST_CHECK;
 
 /* Both. */
 int vtd_queue_run(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count)
     MUST_CHECK;
+
+/* A copy that adds up: batches under way are what is missing. Any CPU. */
+void vtd_queue_stats(struct vtd_queue *queue, struct vtd_queue_stats *stats);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The invalidation queue's three errors (6.5.2.10): a descriptor that the unit refuses (IQE), a device that
- * does not answer (ITE), an answer that nobody waits for (ICE). */
+ * does not answer (ITE), an answer that nobody waits for (ICE). And a fourth that no unit reports: it stands
+ * still. */
 #include "iommu/vtd/queue_error.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
 
 #define ERRORS (VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE)
+
+/* What FSTS reads as when no unit answers any more: reserved bits are set too. */
+#define NOBODY (~0u)
 
 static unsigned hardware_head(const struct vtd_queue *queue)
 {
@@ -77,27 +81,86 @@ static void mark_lost(struct vtd_queue *queue)
         atomic_write(&queue->slots[slot].state, (uint8_t)VTD_SLOT_AGAIN);
 }
 
+static uint32_t read_errors(const struct vtd_queue *queue)
+{
+    uint32_t status = vtd_read32(queue->registers, VTD_FSTS);
+
+    return status == NOBODY ? 0 : status & ERRORS;
+}
+
+/* The unit has a reason for standing where it does, and goes on when it is told. Under the lock. */
+static void recover(struct vtd_queue *queue, uint32_t errors)
+{
+    if (errors & VTD_FSTS_IQE) {
+        queue->stats.iqe++;
+        replace_refused(queue);
+    }
+    if (errors & VTD_FSTS_ITE) {
+        queue->stats.ite++;
+        mark_lost(queue);
+    }
+    if (errors & VTD_FSTS_ICE) {
+        queue->stats.ice++;
+        log_warn("vtd%u: an invalidation was answered that nobody asked for", queue->unit);
+    }
+    atomic_fence_full(); /* the new descriptor, before the unit fetches again */
+    vtd_write32(queue->registers, VTD_FSTS, errors);
+    /* A unit goes on by itself. QEMU's does so at the next write of the tail. */
+    vtd_queue_kick(queue);
+}
+
 void vtd_queue_recover(struct vtd_queue *queue)
 {
-    uint32_t status;
+    uint32_t errors;
 
-    if (!(vtd_read32(queue->registers, VTD_FSTS) & ERRORS))
+    if (!read_errors(queue))
         return;
     spin_lock(&queue->lock);
     /* Once more under the lock: another waiter may have been faster. */
-    status = vtd_read32(queue->registers, VTD_FSTS) & ERRORS;
-    if (status) {
-        queue->errors++;
-        if (status & VTD_FSTS_IQE)
-            replace_refused(queue);
-        if (status & VTD_FSTS_ITE)
-            mark_lost(queue);
-        if (status & VTD_FSTS_ICE)
-            log_warn("vtd%u: an invalidation was answered that nobody asked for", queue->unit);
-        atomic_fence_full(); /* the new descriptor, before the unit fetches again */
-        vtd_write32(queue->registers, VTD_FSTS, status);
-        /* A unit goes on by itself. QEMU's does so at the next write of the tail. */
-        vtd_queue_kick(queue);
-    }
+    errors = read_errors(queue);
+    if (errors)
+        recover(queue, errors);
     spin_unlock(&queue->lock);
+}
+
+/* The unit fetches in order, from queue->head or further on. */
+static bool was_fetched(const struct vtd_queue *queue, unsigned slot, unsigned head)
+{
+    return (slot - queue->head) % VTD_QUEUE_SLOTS < (head - queue->head) % VTD_QUEUE_SLOTS;
+}
+
+/* A unit that has fetched this batch may be waiting for a device, and take what others submit. */
+bool vtd_queue_judge(struct vtd_queue *queue, struct vtd_ticket ticket)
+{
+    unsigned head = hardware_head(queue);
+    bool answers = vtd_read32(queue->registers, VTD_FSTS) != NOBODY;
+
+    if (queue->stalled || vtd_queue_finished(queue) != ticket.finished ||
+        (answers && was_fetched(queue, ticket.slot, head)))
+        return false;
+    queue->stalled_head = head;
+    queue->stats.stalls++;
+    atomic_write(&queue->stalled, !mutant(STALL_NOT_KEPT));
+    return true;
+}
+
+/* Nothing is submitted meanwhile, so a head that moves never comes back to where it stood. */
+bool vtd_queue_stalled(struct vtd_queue *queue)
+{
+    bool stalled;
+
+    if (!atomic_read(&queue->stalled))
+        return false;
+    vtd_queue_recover(queue);
+    spin_lock(&queue->lock);
+    if (queue->stalled) {
+        vtd_queue_kick(queue);
+        if (hardware_head(queue) != queue->stalled_head) {
+            atomic_write(&queue->stalled, false);
+            log_warn("vtd%u: the invalidation queue moves again", queue->unit);
+        }
+    }
+    stalled = queue->stalled;
+    spin_unlock(&queue->lock);
+    return stalled;
 }

@@ -22,6 +22,19 @@ static inline void vtd_queue_kick(struct vtd_queue *queue)
     vtd_write64(queue->registers, VTD_IQT, queue->tail * queue->descriptor_bytes);
 }
 
+/* Batches whose submitters know the result. */
+static inline uint64_t vtd_queue_finished(const struct vtd_queue *queue)
+{
+    return queue->stats.completed + queue->stats.refused + queue->stats.dropped;
+}
+
+/* A batch has waited until its deadline: judges whether the queue stands still. Under the lock; reports
+ * whether this is news. */
+bool vtd_queue_judge(struct vtd_queue *queue, struct vtd_ticket ticket) MUST_CHECK;
+
+/* Whether the queue stands still, after another look at it. Without the lock. */
+bool vtd_queue_stalled(struct vtd_queue *queue) MUST_CHECK;
+
 /* If the unit has stopped at an error: makes it go on, and marks the batches that suffered (6.5.2.10).
  * Whoever waits calls it, without the lock; nobody else's wait is lost by that. */
 void vtd_queue_recover(struct vtd_queue *queue);

@@ -4,6 +4,7 @@
  * leaves can say). What a format needs is inlined into these functions. */
 #pragma once
 
+#include "lib/pt/count.h"
 #include "lib/pt/harvest.h"
 #include "lib/pt/lookup.h"
 #include "lib/pt/map.h"
@@ -68,6 +69,11 @@ static void visit(struct pt *pt, uint64_t iova, uint64_t last,
     pt_visit(&format, pt, iova, last, call, context);
 }
 
+static void count(const struct pt *pt, uint64_t leaves[PT_LEAF_LEVELS])
+{
+    pt_count(&format, pt, leaves);
+}
+
 const struct pt_ops PT_INSTANCE = {
     .name = PT_NAME,
     .prot = PT_PROT,
@@ -81,6 +87,7 @@ const struct pt_ops PT_INSTANCE = {
     .harvest_detached = harvest_detached,
     .mark_dirty = mark_dirty,
     .visit = visit,
+    .count = count,
 };
 
 #endif

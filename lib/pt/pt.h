@@ -19,6 +19,7 @@
 #define PT_ENTRIES_LG2 9
 #define PT_ENTRIES     (1u << PT_ENTRIES_LG2)
 #define PT_LEVELS_MAX  5
+#define PT_LEAF_LEVELS 3
 
 #define PT_LEAF_LEVEL_MAX 2
 
@@ -127,6 +128,10 @@ struct pt_ops {
      * until it returns false. */
     void (*visit)(struct pt *pt, uint64_t iova, uint64_t last,
                   bool (*visit)(void *context, const struct pt_leaf *leaf), void *context);
+
+    /* Adds to leaves[n] the leaves at level n of the whole tree. Each table is read once, in a read section
+     * of its own; what comes or goes meanwhile may be counted or not. */
+    void (*count)(const struct pt *pt, uint64_t leaves[PT_LEAF_LEVELS]);
 };
 
 extern const struct pt_ops pt_x86_64; /* x86 long mode: VT-d first stage, and AMD's nested paging */

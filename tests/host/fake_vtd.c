@@ -40,6 +40,8 @@ static void carry_out(struct fake_vtd *unit, const struct vtd_descriptor *descri
     unit->logged++;
     if (descriptor->word[0] == VTD_DESCRIPTOR_INTERRUPT)
         unit->interrupts_owed = false;
+    if (unit->on_done)
+        unit->on_done(descriptor);
     if (VTD_DESCRIPTOR_TYPE(*descriptor) != VTD_DESCRIPTOR_WAIT)
         return;
     if (unit->waits_held)
@@ -54,7 +56,7 @@ static bool fetch(struct fake_vtd *unit)
     const struct vtd_descriptor *ring = phys_to_virt(unit->iqa & VTD_PAGE_ADDRESS);
     struct vtd_descriptor descriptor;
 
-    if (unit->queue_dead || !(unit->gsts & VTD_GSTS_QIES) || unit->iqh == unit->iqt ||
+    if (unit->queue_dead || unit->gone || !(unit->gsts & VTD_GSTS_QIES) || unit->iqh == unit->iqt ||
         unit->fsts & (VTD_FSTS_IQE | VTD_FSTS_ITE))
         return false;
     descriptor = ring[unit->iqh / sizeof descriptor];
@@ -152,7 +154,9 @@ static uint32_t read32(void *context, uint64_t hpa)
 
     (void)context;
     pthread_mutex_lock(&mutex);
-    if (offset == VTD_VER.offset)
+    if (unit->gone)
+        value = ~0u;
+    else if (offset == VTD_VER.offset)
         value = unit->ver;
     else if (offset == VTD_GSTS.offset)
         value = read_gsts(unit);
@@ -174,7 +178,9 @@ static uint64_t read64(void *context, uint64_t hpa)
 
     (void)context;
     pthread_mutex_lock(&mutex);
-    if (offset == VTD_CAP.offset)
+    if (unit->gone)
+        value = ~0ull;
+    else if (offset == VTD_CAP.offset)
         value = unit->cap;
     else if (offset == VTD_ECAP.offset)
         value = unit->ecap;
@@ -315,9 +321,12 @@ size_t fake_vtd_dmar(uint8_t *table, unsigned count, const char *oem_id)
 void fake_vtd_step(void)
 {
     pthread_mutex_lock(&mutex);
-    for (unsigned i = 0; i < fake_count; i++)
+    for (unsigned i = 0; i < fake_count; i++) {
+        if (fakes[i].on_step)
+            fakes[i].on_step(&fakes[i]);
         if (fakes[i].queue_lazy)
             fetch(&fakes[i]);
+    }
     pthread_mutex_unlock(&mutex);
 }
 

@@ -33,6 +33,9 @@ struct fake_vtd {
     unsigned refuse_type; /* the next descriptor of this type is refused (IQE) */
     int time_out_in;      /* after so many more descriptors a device does not answer (ITE); negative: never */
     bool waits_held;      /* waits are fetched and do not complete */
+    bool gone;            /* every register reads as all ones */
+    void (*on_step)(struct fake_vtd *unit); /* before each step of a lazy queue: changes what is above */
+    void (*on_done)(const struct vtd_descriptor *descriptor); /* a descriptor was carried out */
 
     /* What it saw. */
     struct vtd_descriptor log[FAKE_LOG]; /* descriptors that it carried out */

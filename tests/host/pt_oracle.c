@@ -329,9 +329,22 @@ static void do_step(void)
     CHECK(pt.tables == ref.tables);
 }
 
+static void check_count(void)
+{
+    uint64_t counted[PT_LEAF_LEVELS] = {0}, expected[PT_LEAF_LEVELS] = {0};
+
+    for (unsigned page = 0; page < REF_PAGES; page++)
+        if (ref.level[page] != REF_NONE && ref_leaf_first(page) == page)
+            expected[ref.level[page]]++;
+    ops->count(&pt, counted);
+    for (unsigned level = 0; level < PT_LEAF_LEVELS; level++)
+        CHECK(counted[level] == expected[level]);
+}
+
 /* Everything in every window, and no page lost. */
 static void check_all(void)
 {
+    check_count();
     for (enum ref_window window = REF_MAIN; window < REF_WINDOWS; window++)
         check_visit((struct range){ref_first(window), ref_count(window)}, ~0u);
     CHECK(pages_used() == pages_before + ref.tables);

@@ -94,21 +94,46 @@ static void units_are_shown_with_what_they_can_do(void **state)
     assert_shows("iommu", "; errata: accessed-is-dirty, dirty-without-coherence");
 }
 
+static void statistics_are_tables_for_people(void **state)
+{
+    struct iommu_domain *domain = create("guest");
+
+    (void)state;
+    assert_int_equal(iommu_map(domain, IOVA, IOVA + 2 * MIB + 2 * PAGE_SIZE - 1, dma, PT_READ), 0);
+    assert_shows("iommu stats", "vtd0              4            4        0        0         0         0");
+    assert_shows("iommu stats", "vtd1   iotlb_global                  1\n");
+    assert_shows("iommu stats", "vtd0   errors: 0 IQE, 0 ITE, 0 ICE; 0 times no register for a fault\n");
+    assert_shows("iommu stats",
+                 "guest                      2            1            0          4            0");
+    assert_shows("iommu stats", " table pages wait for a grace period; ");
+    assert_int_equal(lines_with(" ns "), lines_with("from ")); /* a line for each latency that there was */
+    assert_true(lines_with(" ns ") >= 2);
+    host_log_clear();
+    assert_int_equal(show("iommu stats --json"), 0);
+    assert_memory_equal(host_log(), "{\"unit\":0,", 10);
+    assert_non_null(strstr(host_log(), ",\"name\":\"iommu\",\"result\":\"ok\"}\n"));
+    assert_int_equal(iommu_domain_destroy(domain), 0);
+}
+
 static void without_a_unit_the_console_says_so(void **state)
 {
     (void)state;
     assert_int_equal(iommu_init("", 0, &(struct iommu_config){0}), ERR_MALFORMED);
     assert_shows("iommu", "no unit\n");
+    assert_shows("iommu stats", "0 table pages wait");
 }
 
 static void commands_refuse_words_that_they_do_not_know(void **state)
 {
-    static const char *const lines[] = {"iommu x", "domains x", "faults x", "dump", "dump a b"};
+    static const char *const lines[] = {"iommu x",  "iommu stats x", "domains x",
+                                        "faults x", "dump",          "dump a b"};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
         assert_int_equal(show(lines[i]), ERR_INVALID);
     assert_int_equal(show("dump nobody"), ERR_NOT_FOUND);
+    assert_int_equal(show("iommu --json"), ERR_UNSUPPORTED);
+    assert_int_equal(show("dump a --json"), ERR_UNSUPPORTED);
 }
 
 static void interrupts_are_counted_and_what_is_off_says_why(void **state)
@@ -257,6 +282,7 @@ int main(void)
         cmocka_unit_test(without_a_unit_the_console_says_so),
         RUNNING(units_are_shown_with_what_they_can_do),
         RUNNING(interrupts_are_counted_and_what_is_off_says_why),
+        RUNNING(statistics_are_tables_for_people),
         RUNNING(commands_refuse_words_that_they_do_not_know),
         RUNNING(domains_are_shown_with_their_devices),
         RUNNING(lists_that_are_too_long_say_how_much_is_left_out),

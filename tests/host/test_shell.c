@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The shell: lists, words, errors, help, editing and history. */
 #include "lib/error.h"
+#include "lib/json.h"
 #include "lib/shell.h"
 #include "tests/host/host.h"
 #include "tests/host/unit.h"
@@ -35,7 +36,19 @@ static int always_in_use(int argc, char **argv)
     return ERR_BUSY;
 }
 
-SHELL_COMMAND("zebra", "[WORD]", "the last one", record);
+/* Says its words to programs, and fails when there is none. */
+static int record_json(int argc, char **argv)
+{
+    struct json json;
+
+    (void)record(argc, argv);
+    json_begin(&json);
+    json_text(&json, "word", argc > 1 ? argv[1] : "");
+    json_print(&json);
+    return argc > 1 ? 0 : ERR_INVALID;
+}
+
+SHELL_COMMAND_JSON("zebra", "[WORD]", "the last one", record, record_json);
 SHELL_COMMAND("apple", "", "the first one", record_again);
 SHELL_COMMAND("fail", "", "always in use", always_in_use);
 
@@ -86,6 +99,68 @@ static void too_many_words_and_too_long_a_command_are_refused(void **state)
     memset(line, 'z', sizeof(line));
     line[sizeof(line) - 1] = 0;
     assert_int_equal(shell_run(line), ERR_RANGE);
+}
+
+/* The last line of the log; the number of its command, which differs, is taken out. */
+static const char *result_line(unsigned *number)
+{
+    static char line[128];
+    const char *end = host_log() + strlen(host_log()) - 1;
+    const char *begin = end;
+    int bytes = 0;
+
+    while (begin > host_log() && begin[-1] != '\n')
+        begin--;
+    assert_int_equal(sscanf(begin, "{\"command\":%u,%n", number, &bytes), 1);
+    snprintf(line, sizeof line, "{%.*s", (int)(end - begin) - bytes, begin + bytes);
+    return line;
+}
+
+static void json_ends_with_the_number_and_the_result(void **state)
+{
+    unsigned first, second;
+
+    (void)state;
+    assert_int_equal(shell_run("zebra --json one"), 0);
+    assert_string_equal(calls, "zebra one;");
+    assert_memory_equal(host_log(), "{\"word\":\"one\"}\n{\"command\":", 26);
+    assert_string_equal(result_line(&first), "{\"name\":\"zebra\",\"result\":\"ok\"}");
+    assert_int_equal(shell_run(" ; apple; zebra --json"), ERR_INVALID);
+    assert_string_equal(result_line(&second), "{\"name\":\"zebra\",\"result\":\"invalid argument\"}");
+    /* Without --json a command counts too, a blank line does not. */
+    assert_int_equal(second, first + 2);
+}
+
+static void json_has_a_result_whatever_is_wrong(void **state)
+{
+    static const struct {
+        const char *line, *result;
+        int error;
+    } cases[] = {
+        {"apple --json", "{\"name\":\"apple\",\"result\":\"has no --json\"}", ERR_UNSUPPORTED},
+        {"n\"o --json", "{\"name\":\"n\\\"o\",\"result\":\"no such command; help lists them\"}",
+         ERR_NOT_FOUND},
+        {"zebra --json 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16",
+         "{\"name\":\"zebra\",\"result\":\"more than 16 words\"}", ERR_RANGE},
+    };
+    unsigned number;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(shell_run(cases[i].line), cases[i].error);
+        assert_string_equal(result_line(&number), cases[i].result);
+    }
+    assert_string_equal(calls, "");
+}
+
+static void json_is_a_word_of_its_own_and_one_of_them(void **state)
+{
+    (void)state;
+    assert_int_equal(shell_run("--json"), ERR_NOT_FOUND);
+    assert_string_equal(host_log(), "--json: no such command; help lists them\n");
+    assert_int_equal(shell_run("zebra --jsonx"), 0);
+    assert_int_equal(shell_run("zebra --json --json"), 0);
+    assert_string_equal(calls, "zebra --jsonx;zebra --json;");
 }
 
 static void help_is_sorted(void **state)
@@ -198,6 +273,9 @@ int main(void)
         cmocka_unit_test_setup(a_list_runs_until_one_fails, begin),
         cmocka_unit_test_setup(an_unknown_command_is_named, begin),
         cmocka_unit_test_setup(too_many_words_and_too_long_a_command_are_refused, begin),
+        cmocka_unit_test_setup(json_ends_with_the_number_and_the_result, begin),
+        cmocka_unit_test_setup(json_has_a_result_whatever_is_wrong, begin),
+        cmocka_unit_test_setup(json_is_a_word_of_its_own_and_one_of_them, begin),
         cmocka_unit_test_setup(help_is_sorted, begin),
         cmocka_unit_test_setup(a_typed_line_is_echoed_and_run, begin),
         cmocka_unit_test_setup(each_of_cr_lf_and_crlf_ends_one_line, begin),

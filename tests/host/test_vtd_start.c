@@ -129,7 +129,7 @@ static void errors_that_an_earlier_user_left_are_not_the_queues(void **state)
     host_set_time_ns(1);
     assert_int_equal(init_as(2, "BOCHS "), 0);
     assert_int_equal(fakes[0].fsts, 0);
-    assert_int_equal(vtd_unit(0)->queue.errors, 0);
+    assert_int_equal(vtd_unit(0)->queue.stats.iqe, 0);
 }
 
 static void a_missing_capability_is_named(void **state)

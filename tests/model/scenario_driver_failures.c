@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Devices that do what they may not, and units that refuse what is right. */
+#include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/rcu.h"
 #include "lib/units.h"
 #include "tests/model/scenario_driver.h"
+#include "tests/model/sometimes.h"
 
 #define PAGES 12
 #define IOVA  (0x40200000ull - PAGES / 2 * PAGE_SIZE)
@@ -102,5 +104,54 @@ SCENARIO(refused_while_moving, .kind = SCENARIO_RANDOM,
     machine_unit_of(0)->inject_iqe_in = 1 + rig_choose(12);
     rig_run();
     machine_unit_of(0)->inject_iqe_in = 0;
+    rig_finish();
+}
+
+static uint64_t died_ns;
+
+static void stop_reading(void *context)
+{
+    for (unsigned turns = schedule_choose(60); turns; turns--) {
+        rcu_quiescent();
+        platform_relax();
+    }
+    machine_unit(0)->silent_queue = true;
+    died_ns = schedule_time_ns();
+    (void)context;
+}
+
+SCENARIO(queue_dies_and_lives, .kind = SCENARIO_RANDOM,
+         .what = "a unit stops reading its queue: whoever submits is sent away within two seconds together, "
+                 "nothing is freed that it may walk; it reads again, and all goes on")
+{
+    static struct rig_mapper mapper = {.first = 0, .pages = PAGES, .operations = 6, .tables = true};
+    static struct rig_mover mover = {.device = 1, .operations = 4};
+    static struct rig_traffic traffic = {.device = 0, .pages = PAGES, .accesses = 12};
+    const struct unit_config *config = unit_configs_first_stage[rig_choose(3)];
+    unsigned who = rig_choose(8);
+    struct unit *unit;
+
+    rig_start(&config, 1, IOVA, PAGES);
+    (void)rig_attach(0);
+    (void)rig_attach(1);
+    mapper.tables_iova = rig_page(0);
+    mapper.tables_last = mapper.tables_iova + 2 * MIB - 1;
+    /* Both seldom: while two CPUs look, time passes by looks only, a million for a second. */
+    if (who < 5)
+        rig_start_mapper(1, &mapper);
+    if (who > 3)
+        rig_start_mover(2, &mover);
+    rig_start_cpu(3, "who stops the unit", stop_reading, NULL);
+    rig_start_traffic(&traffic);
+    rig.failures_left = 100;
+    rig_run();
+    /* One for a batch that was fetched and not carried out, and one until the next finds the unit dead. */
+    expect(schedule_time_ns() - died_ns < 2 * NS_PER_S + 500 * NS_PER_MS);
+    sometimes(vtd_unit(0)->queue.stalled);
+    unit = machine_unit(0);
+    unit->silent_queue = false;
+    while (unit->iqh != unit->iqt)
+        platform_relax();
+    rig.failures_left = 0;
     rig_finish();
 }

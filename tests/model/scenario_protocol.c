@@ -253,6 +253,21 @@ SCENARIO(table_freed_x_harvest, .kind = SCENARIO_EXHAUSTIVE, .deviations = 2,
     table_goes_from_under("harvester", harvest_page_1);
 }
 
+static void count_leaves(void *context)
+{
+    uint64_t leaves[PT_LEAF_LEVELS];
+
+    (void)context;
+    iommu_domain_count(rig.domain, leaves);
+    expect(leaves[0] <= 1 && !leaves[1] && !leaves[2]);
+}
+
+SCENARIO(table_freed_x_count, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
+         .what = "a table is unmapped as a whole and freed while a CPU counts what is in it")
+{
+    table_goes_from_under("counter", count_leaves);
+}
+
 /* Pages of one large leaf that belong to two callers: one of them splits it, and invalidates it as a whole,
  * which the other one must not take for done. */
 

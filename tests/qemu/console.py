@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The console as a person uses it: help, mistakes, editing a line."""
 
+import json
 import os
 import sys
 
@@ -31,6 +32,29 @@ def editing(report, console, version):
     report.ok(console.command("version") == version, "editing: ^C drops the line")
 
 
+def objects(console, command):
+    """What a command prints for programs: the objects, and its result."""
+    lines = [json.loads(line) for line in console.command(command).splitlines()]
+    return lines[:-1], lines[-1]
+
+
+def statistics(report, console):
+    """For people and for programs; they add up."""
+    report.contains(console.command("iommu stats"), r"(?m)^vtd0 +iotlb_global +\d+$",
+                    "iommu stats has kinds")
+    found, result = objects(console, "iommu stats --json")
+    report.ok(result["name"] == "iommu" and result["result"] == "ok", "JSON ends with a result", str(result))
+    unit, total = found[0], found[-1]
+    report.ok(unit["unit"] == 0 and total["total"] is True, "an object for the unit, and one for all",
+              str(found))
+    report.ok(unit["batches"] == unit["completed"] == unit["invalidations"]["wait"]
+              == sum(unit["latency_ns"].values()) > 0, "batches, waits and latencies add up", str(unit))
+    found, refused = objects(console, "version --json")
+    report.ok(not found and refused["result"] == "has no --json"
+              and refused["command"] == result["command"] + 1,
+              "a command without JSON says so", str(refused))
+
+
 def commands(report):
     """One boot for all of it."""
     with boot("console", Machine()) as console:
@@ -52,6 +76,7 @@ def commands(report):
         report.ok(len([line for line in cpus.splitlines() if "AMD" in line]) == 4, "cpus shows the four CPUs",
                   cpus)
         report.contains(console.command("iommu"), r"\bSMTS\b", "iommu shows what the unit can do")
+        statistics(report, console)
         report.contains(console.command("dump nowhere"), r"(?i)dump: .*not", "dump of no domain says so")
         report.ok(" may not " not in console.command("faults"), "faults: there is none")
         power_off(report, console, "console")

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The statistics of units and domains, as tables and as JSON. */
+#include "iommu/stats.h"
+#include "iommu/iommu.h"
+#include "iommu/vtd/vtd.h"
+#include "lib/json.h"
+#include "lib/rcu_pages.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+#define DOMAINS_MAX 32
+
+struct domain_stats {
+    struct iommu_domain_info info;
+    uint64_t leaves[PT_LEAF_LEVELS];
+};
+
+/* Copied under the lock of the list, printed after that: a console is slow. */
+struct domain_list {
+    struct domain_stats domains[DOMAINS_MAX];
+    unsigned count;
+};
+
+static const char *const leaf_names[PT_LEAF_LEVELS] = {"4K", "2M", "1G"};
+
+static void list_domain(void *context, struct iommu_domain *domain)
+{
+    struct domain_list *list = context;
+
+    if (list->count < DOMAINS_MAX) {
+        struct domain_stats *stats = &list->domains[list->count];
+
+        iommu_domain_info(domain, &stats->info);
+        iommu_domain_count(domain, stats->leaves);
+    }
+    list->count++;
+}
+
+static unsigned listed(const struct domain_list *list)
+{
+    return list->count < DOMAINS_MAX ? list->count : DOMAINS_MAX;
+}
+
+static uint64_t pages_waiting(void)
+{
+    struct rcu_pages_stats pages;
+
+    rcu_pages_stats(&pages);
+    return pages.queued - pages.freed;
+}
+
+static uint64_t under_way(const struct vtd_queue_stats *stats)
+{
+    return stats->batches - stats->completed - stats->refused - stats->dropped - stats->timed_out;
+}
+
+/* --- tables --- */
+
+static void print_batches(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+{
+    printf("vtd%-3u %12" PRIu64 " %12" PRIu64 " %8" PRIu64 " %8" PRIu64 " %9" PRIu64 " %9" PRIu64
+           " %11" PRIu64 " %6" PRIu64 " %6" PRIu64 "\n",
+           unit->index, stats->batches, stats->completed, stats->refused, stats->dropped, stats->timed_out,
+           under_way(stats), stats->turned_away, stats->full, stats->stalls);
+}
+
+static void print_kinds(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+{
+    for (unsigned kind = 0; kind < VTD_INVALIDATIONS; kind++)
+        if (stats->invalidations[kind])
+            printf("vtd%-3u %-18s %12" PRIu64 "\n", unit->index, vtd_invalidation_name(kind),
+                   stats->invalidations[kind]);
+    printf("vtd%-3u errors: %" PRIu64 " IQE, %" PRIu64 " ITE, %" PRIu64 " ICE; %" PRIu64
+           " times no register for a fault\n",
+           unit->index, stats->iqe, stats->ite, stats->ice, unit->fault_overflows);
+}
+
+static void print_latency(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+{
+    for (unsigned n = 0; n < VTD_LATENCIES; n++)
+        if (stats->latency[n])
+            printf("vtd%-3u from %12" PRIu64 " ns %12" PRIu64 "\n", unit->index, (uint64_t)1 << n,
+                   stats->latency[n]);
+}
+
+static void for_each_unit(void (*call)(const struct vtd_unit *unit, const struct vtd_queue_stats *stats))
+{
+    for (unsigned i = 0; i < vtd_unit_count(); i++) {
+        struct vtd_queue_stats stats;
+
+        vtd_queue_stats(&vtd_unit(i)->queue, &stats);
+        call(vtd_unit(i), &stats);
+    }
+}
+
+static void print_domains(const struct domain_list *list)
+{
+    printf("%-15s %12s %12s %12s %10s %12s %12s\n", "domain", leaf_names[0], leaf_names[1], leaf_names[2],
+           "tables", "freed", "quarantined");
+    for (unsigned i = 0; i < listed(list); i++) {
+        const struct domain_stats *stats = &list->domains[i];
+
+        printf("%-15s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n",
+               stats->info.name, stats->leaves[0], stats->leaves[1], stats->leaves[2], stats->info.tables,
+               stats->info.tables_freed, stats->info.quarantined);
+    }
+    if (list->count > DOMAINS_MAX)
+        printf("and %u more\n", list->count - DOMAINS_MAX);
+}
+
+void iommu_stats_print(void)
+{
+    struct domain_list list = {.count = 0};
+
+    printf("%-6s %12s %12s %8s %8s %9s %9s %11s %6s %6s\n", "unit", "batches", "completed", "refused",
+           "dropped", "timed out", "under way", "turned away", "full", "stalls");
+    for_each_unit(print_batches);
+    printf("\n%-6s %-18s %12s\n", "unit", "invalidations", "submitted");
+    for_each_unit(print_kinds);
+    printf("\n%-6s %-20s %12s\n", "unit", "latency", "batches");
+    for_each_unit(print_latency);
+    printf("\n");
+    iommu_domains_visit(list_domain, &list);
+    print_domains(&list);
+    printf("\n%" PRIu64 " table pages wait for a grace period; %" PRIu64 " faults\n", pages_waiting(),
+           iommu_fault_count());
+}
+
+/* --- JSON --- */
+
+static void add_latency(struct json *json, const struct vtd_queue_stats *stats)
+{
+    json_open(json, "latency_ns"); /* by the shortest that is counted there */
+    for (unsigned n = 0; n < VTD_LATENCIES; n++) {
+        char from[16];
+
+        snprintf(from, sizeof from, "%" PRIu64, (uint64_t)1 << n);
+        if (stats->latency[n])
+            json_number(json, from, stats->latency[n]);
+    }
+    json_close(json);
+}
+
+static void print_unit_json(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+{
+    struct json json;
+
+    json_begin(&json);
+    json_number(&json, "unit", unit->index);
+    json_number(&json, "batches", stats->batches);
+    json_number(&json, "completed", stats->completed);
+    json_number(&json, "refused", stats->refused);
+    json_number(&json, "dropped", stats->dropped);
+    json_number(&json, "timed_out", stats->timed_out);
+    json_number(&json, "under_way", under_way(stats));
+    json_number(&json, "turned_away", stats->turned_away);
+    json_number(&json, "full", stats->full);
+    json_number(&json, "stalls", stats->stalls);
+    json_open(&json, "invalidations");
+    for (unsigned kind = 0; kind < VTD_INVALIDATIONS; kind++)
+        json_number(&json, vtd_invalidation_name(kind), stats->invalidations[kind]);
+    json_close(&json);
+    add_latency(&json, stats);
+    json_number(&json, "iqe", stats->iqe);
+    json_number(&json, "ite", stats->ite);
+    json_number(&json, "ice", stats->ice);
+    json_number(&json, "fault_overflows", unit->fault_overflows);
+    json_print(&json);
+}
+
+static void print_domain_json(const struct domain_stats *stats)
+{
+    struct json json;
+
+    json_begin(&json);
+    json_text(&json, "domain", stats->info.name);
+    json_number(&json, "id", stats->info.id);
+    json_number(&json, "devices", stats->info.devices);
+    json_open(&json, "leaves");
+    for (unsigned level = 0; level < PT_LEAF_LEVELS; level++)
+        json_number(&json, leaf_names[level], stats->leaves[level]);
+    json_close(&json);
+    json_number(&json, "tables", stats->info.tables);
+    json_number(&json, "freed", stats->info.tables_freed);
+    json_number(&json, "quarantined", stats->info.quarantined);
+    json_print(&json);
+}
+
+void iommu_stats_print_json(void)
+{
+    struct domain_list list = {.count = 0};
+    struct json json;
+
+    for_each_unit(print_unit_json);
+    iommu_domains_visit(list_domain, &list);
+    for (unsigned i = 0; i < listed(&list); i++)
+        print_domain_json(&list.domains[i]);
+    json_begin(&json);
+    json_bool(&json, "total", true);
+    json_number(&json, "units", vtd_unit_count());
+    json_number(&json, "domains", list.count);
+    json_number(&json, "tables_waiting", pages_waiting());
+    json_number(&json, "faults", iommu_fault_count());
+    json_print(&json);
+}
