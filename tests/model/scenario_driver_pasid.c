@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A device in several domains at once, by its PASIDs; and one that passes through. */
+/* Ways to translate that only few have: a device in several domains at once, by its PASIDs; one that passes
+ * through; tables of as many levels as were asked for. */
 #include "lib/error.h"
 #include "lib/rcu.h"
 #include "lib/units.h"
@@ -124,5 +125,25 @@ SCENARIO(
     expect_equal(iommu_detach(domain, address, IOMMU_NO_PASID), 0);
     expect(!device_access(&device, rig.memory, true));
     expect_equal(iommu_domain_destroy(domain), 0);
+    rig_finish();
+}
+
+SCENARIO(levels_asked_for, .kind = SCENARIO_RANDOM,
+         .what = "tables of three or five levels, in each mode that has them, under DMA")
+{
+    static struct rig_mapper mapper = {.first = 0, .pages = PAGES, .operations = 8};
+    static struct rig_traffic traffic = {.device = 0, .pages = PAGES, .accesses = 16, .pause = 40};
+    static const struct unit_config *const config = &unit_five_levels;
+    struct iommu_domain_info info;
+
+    rig.config.translation = IOMMU_TRANSLATION_LEGACY + rig_choose(3);
+    rig.config.levels = rig.config.translation == IOMMU_TRANSLATION_FIRST_STAGE || rig_choose(2) ? 5 : 3;
+    rig_start(&config, 1, rig.config.levels == 5 ? 1ull << 50 : IOVA, PAGES);
+    iommu_domain_info(rig.domain, &info);
+    expect_equal(info.levels, rig.config.levels);
+    (void)rig_attach(0);
+    rig_start_mapper(1, &mapper);
+    rig_start_traffic(&traffic);
+    rig_run();
     rig_finish();
 }

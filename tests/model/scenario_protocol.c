@@ -312,8 +312,8 @@ static void leaf_is_shared(const struct unit_config *const *configs, const char 
     rig_finish();
 }
 
-/* It takes two deviations to find what can go wrong here, which are some ten minutes (--deviations 2);
- * tests/mutants/run does it for drivers that are wrong. */
+/* It takes two deviations to find what can go wrong here, and to go through all of those takes more than six
+ * minutes (--deviations 2); tests/mutants/run does it for drivers that are wrong. */
 
 SCENARIO(split_x_unmap, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
          .what = "two CPUs unmap a page each of one large leaf that a device writes")
