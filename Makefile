@@ -37,7 +37,8 @@ HOST_TESTS     := $(wildcard tests/host/test_*.c)
 MUTANTS        := tests/mutants/mutant.c
 HOST_SUPPORT   := $(filter-out $(HOST_TESTS),$(wildcard tests/host/*.c)) $(MUTANTS)
 
-TORTURE_SOURCES := $(wildcard tests/torture/*.c) tests/host/platform.c lib/page_alloc.c lib/log.c \
+TORTURE_SOURCES := $(wildcard tests/torture/*.c) tests/host/platform.c lib/event_queue.c lib/page_alloc.c \
+                   lib/log.c \
                    $(filter-out lib/rcu_command.c,$(wildcard lib/rcu*.c))
 TORTURE_MUTANTS := FREE_BEFORE_GRACE_PERIOD CALLBACK_BEFORE_GRACE_PERIOD NO_FENCE_AFTER_IDLE
 TORTURE_BUILDS  := plain tsan $(TORTURE_MUTANTS)

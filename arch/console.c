@@ -3,6 +3,7 @@
 #include "arch/console.h"
 #include "arch/cpu/apic.h"
 #include "arch/cpu/event.h"
+#include "arch/late_event.h"
 #include "arch/platform/serial.h"
 #include "lib/atomic.h"
 #include "lib/config.h"
@@ -95,6 +96,7 @@ static void poll(void *context)
     char c;
 
     (void)context;
+    late_events_tick();
     while (put - atomic_read_acquire(&console.taken) < TYPED_MAX && serial_read(&c))
         console.typed[put++ % TYPED_MAX] = c;
     if (put == console.put)

@@ -98,7 +98,8 @@ static void add_memory(void)
              (unsigned long)(left_out / KIB));
 }
 
-static struct iommu_config read_iommu_config(const char *config)
+/* errata has room for a value. */
+static struct iommu_config read_iommu_config(const char *config, char *errata)
 {
     static struct pci_address trusted[CONFIG_DEVICES_MAX + 1]; /* the driver keeps it */
     static const char *const translations[] = {"auto", "legacy", "second-stage", "first-stage"};
@@ -119,13 +120,16 @@ static struct iommu_config read_iommu_config(const char *config)
     iommu.trusted = trusted;
     iommu.no_interrupt_remapping =
         config_get(config, "interrupt_remapping", value, sizeof(value)) && !strcmp(value, "off");
+    if (config_get(config, "errata_off", errata, CONFIG_VALUE_MAX))
+        iommu.errata_off = errata;
     return iommu;
 }
 
 /* Devices are kept from memory by bus mastering alone until the units block them. */
 static void start_devices(const struct boot_info *info, const struct acpi_info *acpi, const char *config)
 {
-    struct iommu_config iommu = read_iommu_config(config);
+    char errata[CONFIG_VALUE_MAX];
+    struct iommu_config iommu = read_iommu_config(config, errata);
     int error = pci_init(acpi->ecam, acpi->ecam_count);
 
     /* A function that is not known could not be stopped. */

@@ -70,10 +70,10 @@ static int command_iommu(int argc, char **argv)
            vtd_dmar()->oem_table_id, vtd_dmar()->host_width_lg2, vtd_dmar()->reserved_count,
            vtd_dmar()->interrupt_remapping ? ", interrupt remapping" : "",
            vtd_dmar()->x2apic_opt_out ? ", x2APIC opted out" : "");
-    for (unsigned n = 0; (name = vtd_errata_name(vtd_errata(), n)); n++)
-        printf("%s%s", n ? ", " : "; errata: ", name);
     printf("\ndomains: %s, %u levels, %u bits\n", vtd_stage_name(vtd_stage()), vtd_stage_levels(vtd_stage()),
            vtd_stage_width(vtd_stage()));
+    for (unsigned n = 0; (name = vtd_errata_name(vtd_errata(), n)); n++)
+        printf("erratum %s (%s)\n", name, vtd_errata_source(vtd_errata(), n));
     return 0;
 }
 
@@ -161,30 +161,6 @@ static int command_domains(int argc, char **argv)
     return 0;
 }
 
-static int command_faults(int argc, char **argv)
-{
-    struct iommu_fault faults[16];
-    unsigned count;
-
-    (void)argv;
-    if (argc != 1)
-        return ERR_INVALID;
-    count = iommu_faults(faults, ARRAY_SIZE(faults));
-    printf("%" PRIu64 " faults since start\n", iommu_fault_count());
-    for (unsigned i = 0; i < count; i++) {
-        const struct iommu_fault *fault = &faults[i];
-
-        printf("%6llu.%06llu  " PCI_FORMAT "  %-5s %#018" PRIx64 "  %#04x %s", fault->time_ns / NS_PER_S,
-               fault->time_ns % NS_PER_S / NS_PER_US, PCI_ARGS(fault->device),
-               fault->write ? "write" : "read", fault->iova, fault->reason, fault->text);
-        if (fault->has_pasid)
-            printf(" (PASID %u)", fault->pasid);
-        printf("\n");
-    }
-    return 0;
-}
-
 SHELL_COMMAND_JSON("iommu", "[stats [--json]]", "remapping units; what they and domains have done so far",
                    command_iommu, command_iommu_json);
 SHELL_COMMAND("domains", "", "domains and the devices in them", command_domains);
-SHELL_COMMAND("faults", "", "the newest DMA faults", command_faults);

@@ -14,7 +14,7 @@ struct iommu_device {
     bool moving; /* on its way in or out: the hardware is not waited for under the lock */
 };
 
-static struct spinlock lock;
+static struct spinlock lock; /* taken in interrupts too, which ask whose device faulted */
 static struct list devices = {&devices, &devices};
 
 /* Under the lock. Returns how the device is in a domain by this PASID, or NULL; *busy when it is on its way
@@ -38,9 +38,10 @@ static struct iommu_device *find(struct pci_address address, uint32_t pasid, boo
 
 static void forget(struct iommu_device *device)
 {
-    spin_lock(&lock);
+    uint64_t saved = spin_lock_irq(&lock);
+
     list_remove(&device->link);
-    spin_unlock(&lock);
+    spin_unlock_irq(&lock, saved);
     free(device);
 }
 
@@ -48,16 +49,17 @@ int iommu_attach(struct iommu_domain *domain, struct pci_address address, uint32
 {
     struct iommu_device *device = malloc(sizeof *device);
     bool taken, busy;
+    uint64_t saved;
     int error;
 
     if (!device)
         return ERR_NOMEM;
     *device = (struct iommu_device){.address = address, .pasid = pasid, .domain = domain, .moving = true};
-    spin_lock(&lock);
+    saved = spin_lock_irq(&lock);
     taken = find(address, pasid, &busy) || busy;
     if (!taken)
         list_append(&devices, &device->link);
-    spin_unlock(&lock);
+    spin_unlock_irq(&lock, saved);
     if (taken) {
         free(device);
         return ERR_BUSY;
@@ -67,19 +69,20 @@ int iommu_attach(struct iommu_domain *domain, struct pci_address address, uint32
         forget(device);
         return error;
     }
-    spin_lock(&lock);
+    saved = spin_lock_irq(&lock);
     device->moving = false;
-    spin_unlock(&lock);
+    spin_unlock_irq(&lock, saved);
     return 0;
 }
 
 int iommu_detach(struct iommu_domain *domain, struct pci_address address, uint32_t pasid)
 {
     struct iommu_device *device;
+    uint64_t saved;
     bool busy;
     int error = 0;
 
-    spin_lock(&lock);
+    saved = spin_lock_irq(&lock);
     device = find(address, pasid, &busy);
     if (!device || device->domain != domain)
         error = ERR_NOT_FOUND;
@@ -87,7 +90,7 @@ int iommu_detach(struct iommu_domain *domain, struct pci_address address, uint32
         error = ERR_BUSY;
     else
         device->moving = true;
-    spin_unlock(&lock);
+    spin_unlock_irq(&lock, saved);
     if (error)
         return error;
     error = domain->ops->detach(domain, address, pasid);
@@ -99,12 +102,25 @@ void iommu_devices_visit(struct iommu_domain *domain,
                          void (*visit)(void *context, struct pci_address device, uint32_t pasid),
                          void *context)
 {
-    spin_lock(&lock);
+    uint64_t saved = spin_lock_irq(&lock);
+
     list_for_each (node, &devices) {
         struct iommu_device *device = list_entry(node, struct iommu_device, link);
 
         if (device->domain == domain)
             visit(context, device->address, device->pasid);
     }
-    spin_unlock(&lock);
+    spin_unlock_irq(&lock, saved);
+}
+
+void iommu_device_visit_domain(struct pci_address address, uint32_t pasid,
+                               void (*visit)(void *context, struct iommu_domain *domain), void *context)
+{
+    uint64_t saved = spin_lock_irq(&lock);
+    bool busy;
+    const struct iommu_device *device = find(address, pasid, &busy);
+
+    if (device)
+        visit(context, device->domain);
+    spin_unlock_irq(&lock, saved);
 }

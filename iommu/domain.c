@@ -14,6 +14,7 @@
 static const struct iommu_domain_ops *default_ops, *pass_through_ops;
 static struct spinlock domains_lock; /* the list, and the names on it */
 static struct list domains = {&domains, &domains};
+static uint64_t newest_number; /* atomic */
 
 void iommu_set_domain_ops(const struct iommu_domain_ops *ops, const struct iommu_domain_ops *pass_through)
 {
@@ -82,6 +83,7 @@ struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops
     if (*error)
         return NULL;
     domain->ops = ops;
+    domain->number = atomic_fetch_add(&newest_number, 1) + 1;
     strncpy(domain->name, name, sizeof domain->name - 1);
     list_init(&domain->quarantine);
     *error = ops->init(domain);
@@ -208,12 +210,31 @@ static unsigned count_devices(const struct iommu_domain *domain)
     return count;
 }
 
+static void note_device(void *any, struct pci_address device, uint32_t pasid)
+{
+    (void)device;
+    (void)pasid;
+    *(bool *)any = true;
+}
+
+/* Also one that is on its way in or out, through whose entry in the list the domain is found still. */
+static bool has_devices(struct iommu_domain *domain)
+{
+    bool any = count_devices(domain) != 0;
+
+    iommu_devices_visit(domain, note_device, &any);
+    return any;
+}
+
 int iommu_domain_destroy(struct iommu_domain *domain)
 {
     int error;
 
-    if (count_devices(domain))
+    if (has_devices(domain))
         return ERR_BUSY;
+    error = iommu_domain_set_fault_handler(domain, NULL, NULL);
+    if (error)
+        return error;
     error = domain->pt.root ? unmap_whole(domain, 0, pt_span_last(&domain->pt), NULL) : 0;
     if (!error && atomic_read(&domain->quarantined))
         error = settle_quarantine(domain);

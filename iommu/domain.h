@@ -45,9 +45,12 @@ struct iommu_domain {
     const struct pt_ops *pt_ops;
     struct pt pt; /* without root where nothing is translated: then the domain maps nothing */
     char name[IOMMU_DOMAIN_NAME_MAX];
-    struct list link;     /* on the list of all domains */
-    struct spinlock lock; /* only where ops lack DOMAIN_FLAG_RCU_FREE_PAGES */
-    uint16_t id;          /* the same on every unit; never 0 */
+    struct list link;                   /* on the list of all domains */
+    struct spinlock lock;               /* only where ops lack DOMAIN_FLAG_RCU_FREE_PAGES */
+    uint16_t id;                        /* the same on every unit; never 0 */
+    uint64_t number;                    /* no other domain has had it, unlike name and id */
+    iommu_fault_handler *fault_handler; /* fault_handler.c's, as the next one */
+    void *fault_context;
     bool tracks_dirty;
     bool has_pasids;    /* a device was attached by a PASID (atomic) */
     unsigned leaf_prot; /* enum pt_prot that every leaf has besides */
@@ -71,3 +74,14 @@ void iommu_set_domain_ops(const struct iommu_domain_ops *ops, const struct iommu
  * iommu_domain_create(). */
 struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops, const char *name,
                                               int *error) MUST_CHECK;
+
+/* The PASID by which a device was in its domain when it faulted. */
+static inline uint32_t fault_pasid(const struct iommu_fault *fault)
+{
+    return fault->has_pasid ? fault->pasid : IOMMU_NO_PASID;
+}
+
+/* Calls visit with the domain that a device is in by this PASID, moving in and moving out included, under the
+ * lock of the list of devices; not at all if it is in none. Any context. */
+void iommu_device_visit_domain(struct pci_address device, uint32_t pasid,
+                               void (*visit)(void *context, struct iommu_domain *domain), void *context);

@@ -1,49 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A ring of faults. A device that faults all the time gets a few lines of log each second, not all of it. */
+/* A ring of faults: filled in interrupts, emptied by the event that reports them, and kept for who asks. */
 #include "iommu/fault_ring.h"
-#include "lib/log.h"
+#include "iommu/domain.h"
+#include "iommu/fault_devices.h"
+#include "iommu/fault_report.h"
 #include "lib/spinlock.h"
-#include "lib/units.h"
-#include <inttypes.h>
-#include <stdio.h>
-
-#define LINES_PER_SECOND 4
+#include <string.h>
 
 static struct spinlock lock; /* taken in interrupts too */
 static struct iommu_fault ring[FAULT_RING_SIZE];
-static uint64_t count; /* ever; the next one goes to ring[count % FAULT_RING_SIZE] */
+static uint64_t count;    /* faults ever */
+static uint64_t recorded; /* ever; the next one goes to ring[recorded % FAULT_RING_SIZE] */
+static uint64_t taken;
 
-/* How many of the ring's faults are the device's and of the last second. Under the lock. */
-static unsigned recent_faults(const struct iommu_fault *fault)
+static void note_domain(void *context, struct iommu_domain *domain)
 {
-    unsigned found = 0;
+    struct iommu_fault *fault = context;
 
-    for (unsigned i = 0; i < FAULT_RING_SIZE && i < count; i++)
-        if (pci_address_equal(ring[i].device, fault->device) && fault->time_ns - ring[i].time_ns < NS_PER_S)
-            found++;
-    return found;
+    memcpy(fault->domain, domain->name, sizeof fault->domain);
+    fault->domain_number = domain->number;
 }
 
-static void log_fault(const struct iommu_fault *fault, bool last)
+bool fault_ring_add(struct iommu_fault *fault)
 {
-    char pasid[24] = "";
+    bool storm, record = fault_devices_count(fault, &storm);
+    uint64_t saved;
 
-    if (fault->has_pasid)
-        snprintf(pasid, sizeof pasid, " PASID %#x", fault->pasid);
-    log_warn("iommu: " PCI_FORMAT "%s may not %s %#" PRIx64 ": %s (%#04x)%s", PCI_ARGS(fault->device), pasid,
-             fault->write ? "write" : "read", fault->iova, fault->text, fault->reason,
-             last ? "; further ones in this second are only counted" : "");
-}
-
-void fault_ring_add(const struct iommu_fault *fault)
-{
-    uint64_t saved = spin_lock_irq(&lock);
-    unsigned recent = recent_faults(fault);
-
-    ring[count++ % FAULT_RING_SIZE] = *fault;
+    /* The domain that the device is in now, and not when somebody gets to hear of it: it may have moved on.
+     */
+    if (record) {
+        iommu_device_visit_domain(fault->device, fault_pasid(fault), note_domain, fault);
+        fault_devices_note(fault);
+    }
+    saved = spin_lock_irq(&lock);
+    count++;
+    if (record)
+        ring[recorded++ % FAULT_RING_SIZE] = *fault;
     spin_unlock_irq(&lock, saved);
-    if (recent < LINES_PER_SECOND)
-        log_fault(fault, recent == LINES_PER_SECOND - 1);
+    if (record)
+        fault_report_post();
+    return storm;
 }
 
 uint64_t fault_ring_count(void)
@@ -60,10 +56,34 @@ unsigned fault_ring_copy(struct iommu_fault *faults, unsigned max)
     uint64_t saved = spin_lock_irq(&lock);
     unsigned n = 0;
 
-    while (n < max && n < FAULT_RING_SIZE && n < count) {
-        faults[n] = ring[(count - 1 - n) % FAULT_RING_SIZE];
+    while (n < max && n < FAULT_RING_SIZE && n < recorded) {
+        faults[n] = ring[(recorded - 1 - n) % FAULT_RING_SIZE];
         n++;
     }
     spin_unlock_irq(&lock, saved);
     return n;
+}
+
+bool fault_ring_take(struct iommu_fault *fault, uint64_t *lost)
+{
+    uint64_t saved = spin_lock_irq(&lock);
+    bool found = taken != recorded;
+
+    if (recorded - taken > FAULT_RING_SIZE) {
+        *lost += recorded - taken - FAULT_RING_SIZE;
+        taken = recorded - FAULT_RING_SIZE;
+    }
+    if (found)
+        *fault = ring[taken++ % FAULT_RING_SIZE];
+    spin_unlock_irq(&lock, saved);
+    return found;
+}
+
+bool fault_ring_untaken(void)
+{
+    uint64_t saved = spin_lock_irq(&lock);
+    bool result = taken != recorded;
+
+    spin_unlock_irq(&lock, saved);
+    return result;
 }

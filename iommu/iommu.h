@@ -34,6 +34,9 @@ struct iommu_config {
     unsigned trusted_count;
     bool no_interrupt_remapping;
     bool x2apic; /* the CPUs' local APICs are in x2APIC mode: APIC ids of 32 bits, where units have them */
+    /* Errata that are not believed in, by name, with commas between; "all" for all; NULL for none. Read by
+     * iommu_init() only. */
+    const char *errata_off;
 };
 
 /* Firmware asks, in its DMAR table, to leave the CPUs in xAPIC mode: who chooses a mode by itself should then
@@ -42,8 +45,8 @@ bool iommu_x2apic_opt_out(const void *dmar, size_t bytes);
 
 /* Starts every unit that the DMAR table names: all devices are blocked from then on. Bus mastering must be
  * off until this returns. dmar is bytes long and nothing in it is trusted. Once, on the boot CPU.
- * ERR_MALFORMED, ERR_UNSUPPORTED, ERR_HARDWARE, ERR_TIMEOUT, ERR_NOMEM: the log says what and where, and no
- * unit is left half on. */
+ * ERR_INVALID (the configuration), ERR_MALFORMED, ERR_UNSUPPORTED, ERR_HARDWARE, ERR_TIMEOUT, ERR_NOMEM: the
+ * log says what and where, and no unit is left half on. */
 int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config) MUST_CHECK;
 
 /* Leaves the units in a state that the next system can take: called before reboot and power-off, bus
@@ -58,8 +61,8 @@ struct iommu_domain *iommu_domain_create(const char *name, int *error) MUST_CHEC
  * only devices that the configuration trusts can be in it. */
 struct iommu_domain *iommu_domain_create_pass_through(const char *name, int *error) MUST_CHECK;
 
-/* Unmaps all that is left and frees the domain. ERR_BUSY while devices are attached; ERR_TIMEOUT as
- * iommu_unmap(). */
+/* Unmaps all that is left and frees the domain. ERR_BUSY while devices are attached, or when the domain's own
+ * fault handler calls; ERR_TIMEOUT as iommu_unmap(), or its fault handler does not end: it has none then. */
 int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 
 struct iommu_domain *iommu_domain_find(const char *name);
@@ -111,19 +114,36 @@ int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, str
 void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t last,
                         bool (*visit)(void *context, const struct pt_leaf *leaf), void *context);
 
-/* A DMA that a unit refused. */
+enum iommu_request {
+    IOMMU_REQUEST_READ,
+    IOMMU_REQUEST_WRITE,
+    IOMMU_REQUEST_ATOMIC,    /* reads and writes */
+    IOMMU_REQUEST_PAGE,      /* a page request */
+    IOMMU_REQUEST_INTERRUPT, /* through interrupt remapping */
+};
+
+/* A request of a device that a unit refused. */
 struct iommu_fault {
     uint64_t time_ns;
     struct pci_address device;
-    uint64_t iova; /* of the page */
-    uint32_t pasid;
+    enum iommu_request request;
+    bool write;               /* the request writes memory */
+    bool execute;             /* the device asked for permission to execute, */
+    bool privileged;          /* and as privileged: both are known only with a PASID */
+    uint64_t iova;            /* of the page; 0 of an interrupt */
+    uint16_t interrupt_index; /* of the remapping table */
     bool has_pasid;
-    bool write;
-    uint8_t reason;   /* the spec's code */
-    const char *text; /* and what it means */
+    uint32_t pasid;
+    uint8_t reason;         /* the spec's code */
+    const char *text;       /* and what it means */
+    uint64_t domain_number; /* that the device was in: unlike names it never comes again; 0: in none */
+    char domain[IOMMU_DOMAIN_NAME_MAX]; /* its name */
+    uint64_t skipped;                   /* the device's faults before this one that were only counted */
+    bool limited; /* as further ones will be: the device has had its share of this second */
 };
 
-/* Faults since start; and the newest of them, newest first: fills at most max, returns how many. */
+/* Faults since start; and the newest that were recorded, newest first: fills at most max, returns how many.
+ * Of each device so many a second are recorded, and the others are counted (iommu/fault_devices.h). */
 uint64_t iommu_fault_count(void);
 unsigned iommu_faults(struct iommu_fault *faults, unsigned max);
 
@@ -190,6 +210,33 @@ int iommu_interrupt_change(struct iommu_interrupt *interrupt, const struct iommu
  * ERR_NOT_FOUND: it was freed before; ERR_TIMEOUT, ERR_HARDWARE: it is gone, but the unit did not confirm: it
  * may come still, and its entry is not used again. */
 int iommu_interrupt_free(const struct iommu_interrupt *interrupt) MUST_CHECK;
+
+/* A device's faults since start. */
+struct iommu_fault_device {
+    struct pci_address device;
+    bool others; /* not one device, but all that faulted when the table of devices was full */
+    uint64_t faults;
+    uint64_t skipped;                   /* of them, not recorded */
+    uint64_t reads, writes, interrupts; /* of all of them, by kind */
+    struct iommu_fault newest;          /* that was recorded */
+};
+
+/* Fills in the n-th device that ever faulted; false if there are not so many. Any context. */
+bool iommu_fault_device(unsigned n, struct iommu_fault_device *device);
+
+typedef void iommu_fault_handler(void *context, const struct iommu_fault *fault);
+
+/* Has handler(context, fault) called for each recorded fault of the domain's devices, from now on, by an
+ * event on a CPU; NULL for no handler. Calls come one after another. A handler may do all that an event may:
+ * map and unmap, detach the device, wait for RCU; but it keeps other devices' faults waiting meanwhile, and
+ * its own domain is neither destroyed by it nor given another handler. fault is gone when it returns.
+ *
+ * When this returns 0 the handler of before is not running, and will not be called again: what its context
+ * points to may go. After iommu_detach() no call for that device begins. ERR_BUSY: called by the domain's own
+ * handler; nothing changed. ERR_TIMEOUT: the handler of before is replaced, but has been running for a
+ * second, and its context must stay. */
+int iommu_domain_set_fault_handler(struct iommu_domain *domain, iommu_fault_handler *handler, void *context)
+    MUST_CHECK;
 
 struct iommu_domain_info {
     char name[IOMMU_DOMAIN_NAME_MAX];

@@ -33,10 +33,16 @@
     X(STATUS_DIES_WITH_WAITER, "the memory of a wait's status goes when its waiter gives up")                \
     X(ITE_FORGETS_REST, "after an ITE a batch of which a part was dropped counts as carried out")            \
     X(STALL_NOT_KEPT, "a queue that was found to stand still is waited for by everybody all the same")       \
-    X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(INTERRUPT_NOT_INVALIDATED, "an interrupt's entry changes or goes, and the unit keeps what it cached")  \
     X(INTERRUPT_SOURCE_UNCHECKED, "an interrupt's entry takes interrupts of any device")                     \
-    X(INTERRUPT_IN_HALVES, "an interrupt's entry is written in two halves, the one with P first")
+    X(INTERRUPT_IN_HALVES, "an interrupt's entry is written in two halves, the one with P first")            \
+    X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
+    X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \
+    X(NO_FAULT_BUDGET, "the fault interrupt reads on for as long as devices fault")                          \
+    X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \
+    X(FAULTS_STAY_MASKED, "the fault interrupt stays masked when a storm is over")                           \
+    X(FAULT_OF_LAST_DOMAIN, "a device's new domain is told of what the device did in the last one")          \
+    X(FAULT_HANDLER_NOT_AWAITED, "who takes a fault handler away does not wait for the call under way")
 
 #define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
 

@@ -70,6 +70,21 @@ void platform_mmio_write64(volatile void *address, uint64_t value);
 int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
     MUST_CHECK;
 
+/* Work for later. All zero but for run before it is posted for the first time; it stays where it is for as
+ * long as it is queued. */
+struct platform_event {
+    void (*run)(struct platform_event *event);
+    struct platform_event *next; /* the platform's, as the rest */
+    uint64_t due_ns;
+    bool queued;
+};
+
+/* Runs event->run(event) once as an event on a CPU, not before delay_ns have passed and soon after that:
+ * outside interrupt handlers and read sections, where it may wait for hardware. An event that is queued
+ * already runs at the earlier of both times; once run() has been called it is free to be posted again. Any
+ * context, interrupt handlers too. lib/event_queue.h has what all platforms need for this. */
+void platform_event_post(struct platform_event *event, uint64_t delay_ns);
+
 /* PCI configuration space, offset a multiple of 4. A function that is not there reads as all ones. */
 uint32_t platform_pci_read32(struct pci_address function, unsigned offset);
 void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t value);

@@ -80,15 +80,13 @@ void vtd_context_set(const struct vtd_unit *unit, uint64_t *entry, const uint64_
     /* The unit may read the entry in several parts, so the word with the present bit comes last, and so it
      * does to memory. */
     vtd_unit_sync_table(unit, entry, count * sizeof *entry);
-    atomic_write_release(&entry[0], words[0]);
+    atomic_fetch_or(&entry[0], words[0]);
     vtd_unit_sync_table(unit, entry, count * sizeof *entry);
 }
 
 void vtd_context_retract(const struct vtd_unit *unit, uint64_t *entry)
 {
-    uint64_t word = entry[0];
-
-    atomic_write_release(&entry[0], word & ~VTD_CONTEXT_PRESENT);
+    atomic_fetch_and(&entry[0], ~VTD_CONTEXT_PRESENT);
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
@@ -96,7 +94,8 @@ void vtd_context_clear(const struct vtd_unit *unit, uint64_t *entry)
 {
     unsigned count = entry_words(unit);
 
-    for (unsigned i = 0; i < count; i++)
+    atomic_fetch_and(&entry[0], VTD_CONTEXT_FPD);
+    for (unsigned i = 1; i < count; i++)
         entry[i] = 0;
     vtd_unit_sync_table(unit, entry, count * sizeof *entry);
 }

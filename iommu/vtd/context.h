@@ -5,14 +5,17 @@
 #pragma once
 
 #include "iommu/vtd/unit.h"
+#include "lib/atomic.h"
 #include "lib/compiler.h"
 #include "lib/pci_address.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The words of an entry: 2 in legacy mode, 4 in scalable mode. */
 #define VTD_CONTEXT_WORDS_MAX 4
 
 #define VTD_CONTEXT_PRESENT (1ull << 0)
+#define VTD_CONTEXT_FPD     (1ull << 1)
 
 /* The device's context entry, whose table is made and linked if it is not there yet; NULL when there is no
  * memory for it. */
@@ -21,7 +24,16 @@ uint64_t *vtd_context_make(struct vtd_unit *unit, struct pci_address device) MUS
 /* The device's context entry, NULL if its table was never made. */
 uint64_t *vtd_context_find(const struct vtd_unit *unit, struct pci_address device);
 
-/* Writes words, of which the first has the present bit, into an entry that is all zero. */
+/* FPD of an entry is no part of what follows: fault_mute.c sets and clears it whenever it likes, in entries
+ * that are not present too, and the others leave it alone. */
+
+/* Whether an entry has been set and not cleared since. */
+static inline bool vtd_context_is_used(const uint64_t *entry)
+{
+    return atomic_read(&entry[0]) & ~VTD_CONTEXT_FPD;
+}
+
+/* Writes words, of which the first has the present bit, into an entry that is not used. */
 void vtd_context_set(const struct vtd_unit *unit, uint64_t *entry, const uint64_t *words);
 
 /* Takes the present bit away and leaves the rest, which the unit may be reading still: until an invalidation

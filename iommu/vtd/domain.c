@@ -168,10 +168,11 @@ static int block(struct vtd_unit *unit, uint64_t *context, struct pci_address de
     return unit->scalable ? block_pasid(unit, context, device, pasid) : block_legacy(unit, context, device);
 }
 
-/* The entry was retracted, and is not cleared: a unit did not confirm that it is gone. */
-static bool is_left_behind(uint64_t word)
+/* The entry, of a context table or of a PASID table, was retracted, and is not cleared: a unit did not
+ * confirm that it is gone. */
+static bool is_left_behind(const uint64_t *entry)
 {
-    return word && !(word & VTD_CONTEXT_PRESENT);
+    return vtd_context_is_used(entry) && !(entry[0] & VTD_CONTEXT_PRESENT);
 }
 
 /* What a detach that was not confirmed left behind: tries again, with all that the unit has cached. */
@@ -180,10 +181,10 @@ static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, uint32_t 
     uint64_t target = vtd_context_target(context);
     struct vtd_pasid_entry *entry =
         unit->scalable && target ? vtd_pasid_entry_find(phys_to_virt(target), pasid) : NULL;
-    bool whole = is_left_behind(context[0]);
+    bool whole = is_left_behind(context);
     int error;
 
-    if (!whole && !(entry && is_left_behind(entry->word[0])))
+    if (!whole && !(entry && is_left_behind(entry->word)))
         return 0;
     error = vtd_unit_invalidate_all(unit);
     if (error)
@@ -269,7 +270,7 @@ static void attach_legacy(struct iommu_domain *domain, struct vtd_unit *unit, ui
 static int attach_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context, uint32_t pasid)
 {
     uint64_t words[VTD_PASID_WORDS], context_words[VTD_CONTEXT_WORDS_MAX] = {0, VTD_RID_PASID};
-    bool first = !context[0];
+    bool first = !vtd_context_is_used(context);
     uint64_t *directory = first ? vtd_pasid_make(unit) : phys_to_virt(vtd_context_target(context));
     struct vtd_pasid_entry *entry = directory ? vtd_pasid_entry_make(unit, directory, pasid) : NULL;
 
@@ -319,7 +320,7 @@ static int detach(struct iommu_domain *domain, struct pci_address device, uint32
     uint64_t *context = unit ? vtd_context_find(unit, device) : NULL;
     int error;
 
-    if (!context || !context[0])
+    if (!context || !vtd_context_is_used(context))
         return ERR_NOT_FOUND;
     error = block(unit, context, device, pasid);
     leave_unit(domain, unit, error == 0);

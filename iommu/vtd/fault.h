@@ -12,5 +12,6 @@ int vtd_fault_start(struct vtd_unit *unit) MUST_CHECK;
 /* Switches it off. */
 void vtd_fault_stop(struct vtd_unit *unit);
 
-/* Reads the registers empty into the ring of faults. Any context; the interrupt does it too. */
+/* Reads the registers empty into the ring of faults, as far as the unit's looks for these 10 ms go; an event
+ * goes on then. Any context; the interrupt does it too. */
 void vtd_fault_drain(struct vtd_unit *unit);

@@ -144,13 +144,17 @@ _Static_assert(VTD_GCMD_ONE_SHOT == (uint32_t)~0x96ffffffu, "the mask that 11.4.
 #define VTD_FEADDR   ((struct vtd_reg32){0x040})
 #define VTD_FEUADDR  ((struct vtd_reg32){0x044})
 
-/* 11.4.7.6 Fault Recording: 16 bytes each, from CAP.FRO * 16 on. Bits of the upper half. */
+/* 11.4.7.6 Fault Recording: 16 bytes each, from CAP.FRO * 16 on. Bits of the upper half,
+ * but for the index of an interrupt. */
 #define VTD_FRCD_LOW(offset, n)  ((struct vtd_reg64){(uint16_t)((offset) + 16 * (n))})
 #define VTD_FRCD_HIGH(offset, n) ((struct vtd_reg64){(uint16_t)((offset) + 16 * (n) + 8)})
 #define VTD_FRCD_F               (1ull << 63)
 #define VTD_FRCD_T1              (1ull << 62)
 #define VTD_FRCD_T2              (1ull << 28)
 #define VTD_FRCD_PP              (1ull << 31)
+#define VTD_FRCD_EXE             (1ull << 30)
+#define VTD_FRCD_PRIV            (1ull << 29)
+#define VTD_FRCD_INDEX(low)      ((uint16_t)((low) >> 48))
 #define VTD_FRCD_PASID(high)     ((uint32_t)((high) >> 40 & 0xfffff))
 #define VTD_FRCD_FR(high)        ((uint8_t)((high) >> 32))
 #define VTD_FRCD_SID(high)       ((uint16_t)(high))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Switches a unit on and off: one global command at a time, each with a deadline. */
 #include "iommu/vtd/unit.h"
+#include "iommu/vtd/errata.h"
 #include "iommu/vtd/interrupt.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
@@ -63,9 +64,9 @@ static int check_off(const struct vtd_unit *unit)
     return ERR_UNSUPPORTED;
 }
 
-int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd)
+int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd, unsigned errata)
 {
-    uint64_t registers_end;
+    uint64_t registers_end, cap, ecap;
     uint32_t ver;
     int error;
 
@@ -78,8 +79,10 @@ int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit 
         log_error("vtd%u: no unit answers at %#" PRIx64 " (VER %#x)", index, drhd->registers, ver);
         return ERR_HARDWARE;
     }
-    vtd_cap_decode(&unit->cap, ver, vtd_read64(unit->registers, VTD_CAP),
-                   vtd_read64(unit->registers, VTD_ECAP));
+    cap = vtd_read64(unit->registers, VTD_CAP);
+    ecap = vtd_read64(unit->registers, VTD_ECAP);
+    vtd_errata_repair(errata, &cap, &ecap);
+    vtd_cap_decode(&unit->cap, ver, cap, ecap);
     error = check_registers(unit);
     if (!error)
         error = check_off(unit);

@@ -8,7 +8,7 @@
 #include "iommu/vtd/queue.h"
 #include "iommu/vtd/regs.h"
 #include "lib/compiler.h"
-#include "lib/spinlock.h"
+#include "lib/list.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,17 +38,28 @@ struct vtd_unit {
     struct vtd_root_entry *root; /* 256 buses */
     struct vtd_queue queue;
     struct vtd_interrupts interrupts;
-    struct spinlock fault_lock; /* over the fault registers; taken in the interrupt too */
-    uint64_t fault_overflows;   /* times that the unit had no register left for a fault */
-    bool fault_event;           /* the interrupt is set up */
-    uint32_t command;           /* the bit of GSTS that the last global command changes, */
-    bool command_on;            /* and to what: it may come after its deadline, and no other one before it */
-    bool on;                    /* it may be reading its tables and its queue */
+    /* Of the fault registers (fault.c). */
+    struct list fault_link;         /* on its list, when the interrupt is set up, */
+    bool fault_event;               /* as this says too */
+    bool fault_masked;              /* until an event has read what a storm left */
+    unsigned fault_looks;           /* left in the period, */
+    uint64_t fault_period_ns;       /* which began then */
+    uint64_t fault_storms;          /* times that the looks did not do */
+    uint64_t fault_mutes;           /* times that a device was muted for it */
+    uint64_t fault_storm_ns;        /* the last time */
+    uint64_t fault_overflows;       /* times that the unit had no register left for a fault, */
+    uint64_t fault_overflow_bursts; /* each of a row of them with less than a second in between */
+    uint64_t fault_overflow_ns;
+    uint32_t command; /* the bit of GSTS that the last global command changes, */
+    bool command_on;  /* and to what: it may come after its deadline, and no other one before it */
+    bool on;          /* it may be reading its tables and its queue */
 };
 
-/* Maps the registers and decodes the capabilities. ERR_UNSUPPORTED: something needed is missing, or firmware
- * left the unit on; the log names it. ERR_HARDWARE: no unit answers. ERR_NOMEM. */
-int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd) MUST_CHECK;
+/* Maps the registers and decodes the capabilities, as the platform's errata (enum vtd_erratum) correct them.
+ * ERR_UNSUPPORTED: something needed is missing, or firmware left the unit on; the log names it. ERR_HARDWARE:
+ * no unit answers. ERR_NOMEM. */
+int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd, unsigned errata)
+    MUST_CHECK;
 
 /* Switches translation on with empty tables, and interrupt remapping if it is wanted: from then on every
  * device of the unit is blocked. ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE. */

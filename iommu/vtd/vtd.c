@@ -121,7 +121,7 @@ static int open_units(void)
     }
     for (vtd.count = 0; vtd.count < vtd.dmar.unit_count; vtd.count++) {
         struct vtd_unit *unit = &vtd.units[vtd.count];
-        int error = vtd_unit_open(unit, vtd.count, &vtd.dmar.units[vtd.count]);
+        int error = vtd_unit_open(unit, vtd.count, &vtd.dmar.units[vtd.count], vtd.errata);
 
         if (error)
             return error;
@@ -200,11 +200,15 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
     int error = forget();
 
     vtd.config = *config;
+    vtd.config.errata_off = NULL; /* the caller's */
     if (!error)
         error = dmar_parse(dmar, bytes, &vtd.dmar);
     if (error)
         return error;
     vtd.errata = vtd_errata_find(vtd.dmar.oem_id);
+    error = vtd_errata_switch_off(config->errata_off, &vtd.errata);
+    if (error)
+        return error;
     log_reserved();
     error = start_all();
     /* The memory stays until the next start: a unit may not have switched off, and a fault interrupt may be

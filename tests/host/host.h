@@ -32,6 +32,7 @@ struct host_mmio_ops {
 };
 
 void host_set_mmio(const struct host_mmio_ops *ops);
+void host_get_mmio(struct host_mmio_ops *ops);
 
 struct host_pci_ops {
     uint32_t (*read32)(void *context, struct pci_address function, unsigned offset);
@@ -54,3 +55,6 @@ void host_log_clear(void);
 /* Takes all free memory but n pages, so that allocations fail for real after that; and gives it back. */
 void host_leave_pages(unsigned n);
 void host_release_pages(void);
+
+/* Runs the events that platform_event_post() was given and that are due; returns how many. */
+unsigned host_run_events(void);

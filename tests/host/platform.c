@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lib/platform.h for tests on the host: an arena as memory, hooks instead of hardware. */
+#include "lib/event_queue.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
 #include "tests/host/host.h"
@@ -102,6 +103,11 @@ void host_set_time_ns(uint64_t ns)
 void host_set_mmio(const struct host_mmio_ops *ops)
 {
     mmio = *ops;
+}
+
+void host_get_mmio(struct host_mmio_ops *ops)
+{
+    *ops = mmio;
 }
 
 void host_set_pci(const struct host_pci_ops *ops)
@@ -217,6 +223,20 @@ int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *
     *address = 0xfee00000;
     *data = 0x40;
     return 0;
+}
+
+void platform_event_post(struct platform_event *event, uint64_t delay_ns)
+{
+    event_queue_post(event, delay_ns);
+}
+
+unsigned host_run_events(void)
+{
+    unsigned count = 0;
+
+    while (event_queue_run())
+        count++;
+    return count;
 }
 
 uint32_t platform_pci_read32(struct pci_address function, unsigned offset)

@@ -4,7 +4,9 @@
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/regs.h"
 #include "iommu/vtd/vtd.h"
+#include "lib/error.h"
 #include "tests/host/fake_vtd.h"
+#include "tests/host/host.h"
 #include "tests/host/unit.h"
 #include <string.h>
 
@@ -126,15 +128,94 @@ static void stages_have_in_common_the_least(void **state)
     assert_true(second.units == 2 && second.coherent && !second.keeps_dirty);
 }
 
+#define QEMU_ERRATA                                                                                          \
+    (VTD_ERRATUM_ACCESSED_IS_DIRTY | VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE | VTD_ERRATUM_WIDTH_FROM_AW)
+
+static uint32_t bridge_id = ~0u, bridge_revision;
+
+static uint32_t read_bridge(void *context, struct pci_address function, unsigned offset)
+{
+    (void)context;
+    if (pci_source_id(function) || function.segment)
+        return ~0u;
+    return offset == 0 ? bridge_id : offset == 8 ? 0x06000000 | bridge_revision : 0;
+}
+
+static unsigned errata_of_bridge(uint32_t id, uint8_t revision)
+{
+    host_set_pci(&(struct host_pci_ops){.read32 = read_bridge});
+    bridge_id = id;
+    bridge_revision = revision;
+    return vtd_errata_find("INTEL ");
+}
+
 static void errata_are_found_by_oem_id(void **state)
 {
     (void)state;
-    assert_int_equal(vtd_errata_find("BOCHS "), VTD_ERRATUM_ACCESSED_IS_DIRTY |
-                                                    VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE |
-                                                    VTD_ERRATUM_WIDTH_FROM_AW);
+    assert_int_equal(vtd_errata_find("BOCHS "), QEMU_ERRATA);
     assert_int_equal(vtd_errata_find("INTEL "), 0);
     assert_null(vtd_errata_name(0, 0));
+    assert_null(vtd_errata_source(0, 0));
     assert_non_null(vtd_errata_name(VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE, 0));
+    assert_non_null(strstr(vtd_errata_source(QEMU_ERRATA, 0), "vtd_set_flag_in_pte()"));
+}
+
+static void errata_are_found_by_host_bridge(void **state)
+{
+    (void)state;
+    assert_int_equal(errata_of_bridge(0x2a408086, 7), VTD_ERRATUM_NEEDS_WRITE_BUFFER_FLUSH);
+    assert_int_equal(errata_of_bridge(0x2a401234, 7), 0);
+    assert_int_equal(errata_of_bridge(0x00008086, 7), 0);
+    assert_int_equal(errata_of_bridge(0x34038086, 0x13), VTD_ERRATUM_NO_INTERRUPT_REMAPPING);
+    assert_int_equal(errata_of_bridge(0x34038086, 0x14), 0);
+    assert_int_equal(errata_of_bridge(0x34038086, 0x22), 0);
+    assert_int_equal(errata_of_bridge(0x34058086, 0x22), VTD_ERRATUM_NO_INTERRUPT_REMAPPING);
+    assert_int_equal(errata_of_bridge(0xffffffff, 0xff), 0);
+}
+
+static void errata_correct_what_registers_say(void **state)
+{
+    uint64_t cap = 0, ecap = VTD_ECAP_IR | VTD_ECAP_QI;
+
+    (void)state;
+    vtd_errata_repair(QEMU_ERRATA, &cap, &ecap);
+    assert_int_equal(cap, 0);
+    assert_int_equal(ecap, VTD_ECAP_IR | VTD_ECAP_QI);
+    vtd_errata_repair(VTD_ERRATUM_NEEDS_WRITE_BUFFER_FLUSH | VTD_ERRATUM_NO_INTERRUPT_REMAPPING, &cap, &ecap);
+    assert_int_equal(cap, VTD_CAP_RWBF);
+    assert_int_equal(ecap, VTD_ECAP_QI);
+}
+
+static void errata_are_switched_off_by_name(void **state)
+{
+    unsigned flags = QEMU_ERRATA;
+
+    (void)state;
+    assert_int_equal(vtd_errata_switch_off(NULL, &flags), 0);
+    assert_int_equal(vtd_errata_switch_off("", &flags), 0);
+    assert_int_equal(flags, QEMU_ERRATA);
+    assert_int_equal(vtd_errata_switch_off("accessed-is-dirty, width-from-aw", &flags), 0);
+    assert_int_equal(flags, VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE);
+    /* One that does not apply here is fine. */
+    assert_int_equal(vtd_errata_switch_off("no-interrupt-remapping", &flags), 0);
+    assert_int_equal(flags, VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE);
+    assert_int_equal(vtd_errata_switch_off("all", &flags), 0);
+    assert_int_equal(flags, 0);
+}
+
+static void errata_of_unknown_names_are_refused(void **state)
+{
+    static const char *const wrong[] = {"width-from-a", "width-from-aw,none", "al", "all;", ",all"};
+    unsigned flags = QEMU_ERRATA;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(vtd_errata_switch_off(wrong[i], &flags), ERR_INVALID);
+        assert_int_equal(flags, QEMU_ERRATA);
+    }
+    host_log_clear();
+    assert_int_equal(vtd_errata_switch_off("width-from-aw,none", &flags), ERR_INVALID);
+    assert_non_null(strstr(host_log(), "no erratum is called \"none\""));
 }
 
 int main(void)
@@ -146,6 +227,10 @@ int main(void)
         cmocka_unit_test(units_have_in_common_the_least),
         cmocka_unit_test(stages_have_in_common_the_least),
         cmocka_unit_test(errata_are_found_by_oem_id),
+        cmocka_unit_test(errata_are_found_by_host_bridge),
+        cmocka_unit_test(errata_correct_what_registers_say),
+        cmocka_unit_test(errata_are_switched_off_by_name),
+        cmocka_unit_test(errata_of_unknown_names_are_refused),
     };
 
     return cmocka_run_group_tests_name("cap", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "iommu/commands.c"
 #include "iommu/domain.h"
 #include "iommu/dump.c"
+#include "iommu/fault_commands.c"
 #include "iommu/fault_ring.h"
 #include "lib/page_alloc.h"
 #include "lib/rcu_command.c"
@@ -91,7 +92,8 @@ static void units_are_shown_with_what_they_can_do(void **state)
     assert_shows("iommu", "tables flushed to memory, page walks flushed to memory; 0 queue errors");
     assert_shows("iommu", "interrupt remapping on, xAPIC mode; 0 of 4096 entries in use, 0 lost\n");
     assert_shows("iommu", "DMAR of \"BOCHS \" \"LULLTEST\": 48-bit host addresses, 0 RMRRs");
-    assert_shows("iommu", "; errata: accessed-is-dirty, dirty-without-coherence");
+    assert_shows("iommu", "\nerratum accessed-is-dirty (QEMU 10.0");
+    assert_shows("iommu", "\nerratum dirty-without-coherence (");
 }
 
 static void statistics_are_tables_for_people(void **state)
@@ -191,21 +193,81 @@ static void lists_that_are_too_long_say_how_much_is_left_out(void **state)
         assert_int_equal(iommu_domain_destroy(domains[i]), 0);
 }
 
+static void errata_that_are_switched_off_are_not_shown(void **state)
+{
+    uint8_t table[256];
+    const struct iommu_config config = {.errata_off = "accessed-is-dirty"};
+
+    (void)state;
+    iommu_shutdown();
+    fake_vtd_install(fakes, 2);
+    assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "), &config), 0);
+    assert_shows("iommu", "\nerratum dirty-without-coherence (");
+    assert_null(strstr(shown, "accessed-is-dirty"));
+}
+
+static void errata_that_nobody_knows_are_refused(void **state)
+{
+    uint8_t table[256];
+    const struct iommu_config config = {.errata_off = "all,nothing"};
+
+    (void)state;
+    host_log_clear();
+    fake_vtd_install(fakes, 2);
+    assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "), &config), ERR_INVALID);
+    assert_non_null(strstr(host_log(), "no erratum is called \"nothing\""));
+    assert_int_equal(fakes[0].gsts | fakes[1].gsts, 0);
+}
+
+/* Of unit 1 a read with PASID 5; of unit 0 a write of the NVMe controller. */
+static void fault_twice(void)
+{
+    fake_vtd_fault(&fakes[0], 0, 0x1234000, (uint64_t)pci_source_id(nvme) | 0x79ull << 32);
+    fake_vtd_fault(&fakes[1], 0, 0x5678000, 0x0500ull | 0x79ull << 32 | 1ull << 62 | 1ull << 31 | 5ull << 40);
+}
+
 static void faults_are_read_out_of_the_units_and_shown(void **state)
 {
+    struct iommu_domain *guest = create("guest");
     uint64_t before = iommu_fault_count();
     char count[32];
 
     (void)state;
-    fake_vtd_fault(&fakes[0], 0, 0x1234000, (uint64_t)pci_source_id(nvme) | 0x79ull << 32);
-    /* PASID 5; a read. */
-    fake_vtd_fault(&fakes[1], 0, 0x5678000, 0x0500ull | 0x79ull << 32 | 1ull << 62 | 1ull << 31 | 5ull << 40);
+    assert_int_equal(iommu_attach(guest, nvme, IOMMU_NO_PASID), 0);
+    fault_twice();
+    fakes[1].fsts |= 1; /* PFO */
     assert_int_equal(iommu_fault_count(), before + 2);
+    assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_domain_destroy(guest), 0);
     snprintf(count, sizeof count, "%u faults since start", (unsigned)before + 2);
     assert_shows("faults", count);
-    assert_int_equal(lines_with("0000:00:03.0  write"), 1);
-    assert_int_equal(lines_with("0000:05:00.0  read"), 1);
-    assert_int_equal(lines_with("(PASID 5)"), 1);
+    assert_shows("faults", "0000:00:03.0  guest ");
+    assert_int_equal(lines_with("0000:00:03.0 (guest) may not write 0x1234000"), 1);
+    assert_int_equal(lines_with("0000:05:00.0 (blocked) PASID 0x5 may not read 0x5678000"), 1);
+    assert_shows("faults", "0000:05:00.0  - ");
+    assert_int_equal(lines_with("vtd1: 1 overflows in 1 bursts, 0 storms, devices muted 0 times\n"), 1);
+}
+
+static void faults_are_told_to_programs(void **state)
+{
+    static const char *const parts[] = {
+        "{\"unit\":0,\"overflows\":0,\"overflow_bursts\":0,\"storms\":0,\"mutes\":0,\"storm_now\":false}\n",
+        "{\"device\":\"0000:05:00.0\",\"faults\":",
+        "\"only_counted\":0,\"reads\":",
+        "\"request\":\"read\",\"iova\":90669056,\"pasid\":5,\"execute\":false,",
+        "\"privileged\":false,\"reason\":121,",
+        "{\"fault\":{\"device\":\"0000:05:00.0\"",
+        "\"name\":\"faults\",\"result\":\"ok\"}\n",
+    };
+
+    (void)state;
+    fault_twice();
+    host_log_clear();
+    assert_int_equal(show("faults --json"), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
+        if (!strstr(host_log(), parts[i]))
+            fail_msg("no %s in:\n%s", parts[i], host_log());
+    assert_int_equal(show("faults --json x"), ERR_INVALID);
 }
 
 static void a_dump_joins_neighbours_that_are_alike(void **state)
@@ -287,6 +349,9 @@ int main(void)
         RUNNING(domains_are_shown_with_their_devices),
         RUNNING(lists_that_are_too_long_say_how_much_is_left_out),
         RUNNING(faults_are_read_out_of_the_units_and_shown),
+        RUNNING(faults_are_told_to_programs),
+        RUNNING(errata_that_are_switched_off_are_not_shown),
+        cmocka_unit_test(errata_that_nobody_knows_are_refused),
         RUNNING(a_dump_joins_neighbours_that_are_alike),
         RUNNING(a_long_dump_goes_on_where_it_was_cut_short),
         RUNNING(rcu_shows_what_was_freed),

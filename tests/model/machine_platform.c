@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lib/platform.h as the model has it, but for interrupts. */
+#include "lib/event_queue.h"
 #include "lib/platform.h"
 #include "lib/units.h"
 #include "tests/model/history.h"
@@ -120,6 +121,11 @@ void platform_mmio_write32(volatile void *address, uint32_t value)
 void platform_mmio_write64(volatile void *address, uint64_t value)
 {
     mmio_write(address, 8, value);
+}
+
+void platform_event_post(struct platform_event *event, uint64_t delay_ns)
+{
+    event_queue_post(event, delay_ns);
 }
 
 /* No function is there. */

@@ -2,8 +2,10 @@
 /* The driver's fault handling: it empties all registers, whatever comes while it does, and is told of what
  * comes later. */
 #include "iommu/iommu.h"
+#include "iommu/vtd/vtd.h"
 #include "lib/atomic.h"
 #include "lib/deadline.h"
+#include "lib/event_queue.h"
 #include "lib/units.h"
 #include "tests/model/configs.h"
 #include "tests/model/machine.h"
@@ -11,7 +13,7 @@
 #include "tests/model/scenario.h"
 #include "tests/model/spec_registers.h"
 
-#define WAIT_NS (10 * NS_PER_MS)
+#define WAIT_NS (20 * NS_PER_MS)
 #define REASON  0x59
 
 static struct unit *unit;
@@ -101,4 +103,52 @@ SCENARIO(driver_drains_faults, .kind = SCENARIO_EXHAUSTIVE, .deviations = 4,
 {
     storm(2, 3);
     expect_next_reported();
+}
+
+static bool nothing_recorded(void *context)
+{
+    (void)context;
+    return !(unit->fsts & SPEC_FSTS_PPF);
+}
+
+/* As soon as the last fault has been read there is another one. */
+static void raise_again_and_again(void *context)
+{
+    for (unsigned number = 1; number <= faults; number++) {
+        schedule_wait(nothing_recorded, context, "that its last fault is read");
+        raise_fault(number);
+    }
+    atomic_write(&all_raised, true);
+}
+
+/* This CPU runs its events as a CPU's loop does. */
+static bool drained_by_events(void)
+{
+    event_queue_run();
+    return registers_empty();
+}
+
+SCENARIO(driver_reads_long_storm, .kind = SCENARIO_RANDOM,
+         .what =
+             "a storm that is longer than what the interrupt may read is read to its end by an event, and "
+             "the next fault raises the interrupt again")
+{
+    struct agent *device;
+    uint64_t before;
+    bool drained;
+
+    start(2);
+    faults = 200;
+    schedule_set_calm(false);
+    device = agent_start(AGENT_DEVICE, 0, "device", raise_again_and_again, NULL);
+    drained = wait_until(drained_by_events(), NS_PER_S);
+    expect(drained);
+    agent_join(device);
+    schedule_set_calm(true);
+    expect(vtd_unit(0)->fault_storms > 0);
+    before = iommu_fault_count();
+    raise_fault(faults + 1);
+    drained = wait_until(drained_by_events(), WAIT_NS);
+    expect(drained);
+    expect_equal(iommu_fault_count(), before + 1);
 }
