@@ -40,6 +40,7 @@ static int setup(void **state)
 
     (void)state;
     fake_vtd_install(&fake, 1);
+    fake.ecap |= VTD_ECAP_PASID | 19ull << 35; /* 20 bits */
     assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 1, "BOCHS "), &(struct iommu_config){0}), 0);
     domain = iommu_domain_create("guest", &error);
     assert_int_equal(error, 0);
@@ -181,6 +182,24 @@ static void events_run_by_a_handler_report_nothing_inside_it(void **state)
     assert_int_equal(seen.iova, 0x8000);
 }
 
+static void a_fault_with_a_pasid_is_its_domains(void **state)
+{
+    (void)state;
+    assert_int_equal(iommu_attach(other, device, 5), 0);
+    fake_vtd_fault(&fake, 0, 0x7000, pci_source_id(device) | 0x71ull << 32 | VTD_FRCD_PP | 5ull << 40);
+    host_raise_msi();
+    host_run_events();
+    assert_int_equal(calls, 0);
+    assert_int_equal(other_calls, 1);
+    assert_true(seen.has_pasid);
+    assert_int_equal(seen.pasid, 5);
+    assert_string_equal(seen.domain, "other");
+    assert_int_equal(iommu_detach(other, device, 5), 0);
+    fault(0x7000);
+    host_run_events();
+    assert_int_equal(calls, 1);
+}
+
 static bool is_muted(void)
 {
     return vtd_context_find(vtd_unit(0), device)[0] & VTD_CONTEXT_FPD;
@@ -316,6 +335,7 @@ int main(void)
         HANDLER_TEST(a_handler_is_called_by_an_event_and_not_in_the_interrupt),
         HANDLER_TEST(without_a_handler_nothing_is_called),
         HANDLER_TEST(a_handler_gets_a_devices_share_and_how_many_were_skipped),
+        HANDLER_TEST(a_fault_with_a_pasid_is_its_domains),
         HANDLER_TEST(a_device_that_is_detached_has_no_handler),
         HANDLER_TEST(a_devices_new_domain_is_not_told_of_what_it_did_in_the_last_one),
         HANDLER_TEST(a_handler_may_detach_but_not_take_itself_away),
