@@ -9,32 +9,58 @@
 /* Room for what json_print() adds. */
 #define END_BYTES 2
 
-static void PRINTF_LIKE(2, 3) add(struct json *json, const char *format, ...)
+/* True if it fitted. */
+static bool try_add(struct json *json, const char *format, va_list arguments)
 {
     size_t room = sizeof json->text - END_BYTES - json->bytes;
-    va_list arguments;
-    int bytes;
+    int bytes = vsnprintf(json->text + json->bytes, room, format, arguments);
+
+    if (bytes < 0 || (size_t)bytes >= room)
+        return false;
+    json->bytes += (size_t)bytes;
+    return true;
+}
+
+static void PRINTF_LIKE(2, 3) add(struct json *json, const char *format, ...)
+{
+    va_list arguments, again;
+    bool fits;
 
     va_start(arguments, format);
-    bytes = vsnprintf(json->text + json->bytes, room, format, arguments);
+    va_copy(again, arguments);
+    fits = try_add(json, format, arguments);
+    if (!fits && json->in_pieces) {
+        platform_console_write(json->text, json->bytes);
+        json->bytes = 0;
+        fits = try_add(json, format, again);
+    }
+    va_end(again);
     va_end(arguments);
-    if (bytes < 0 || (size_t)bytes >= room)
+    if (!fits)
         json->too_long = true;
-    else
-        json->bytes += (size_t)bytes;
 }
 
 void json_begin(struct json *json)
 {
     json->bytes = 0;
     json->comma = false;
+    json->in_pieces = false;
     json->too_long = false;
     add(json, "{");
 }
 
+void json_begin_in_pieces(struct json *json)
+{
+    json_begin(json);
+    json->in_pieces = true;
+}
+
 static void add_name(struct json *json, const char *name)
 {
-    add(json, "%s\"%s\":", json->comma ? "," : "", name);
+    if (json->comma)
+        add(json, ",");
+    if (name)
+        add(json, "\"%s\":", name);
     json->comma = true;
 }
 
@@ -79,6 +105,19 @@ void json_open(struct json *json, const char *name)
 void json_close(struct json *json)
 {
     add(json, "}");
+    json->comma = true;
+}
+
+void json_open_list(struct json *json, const char *name)
+{
+    add_name(json, name);
+    add(json, "[");
+    json->comma = false;
+}
+
+void json_close_list(struct json *json)
+{
+    add(json, "]");
     json->comma = true;
 }
 

@@ -14,12 +14,16 @@
 struct json {
     char text[JSON_LINE_MAX];
     size_t bytes;
-    bool comma;    /* something stands before on this level */
-    bool too_long; /* it did not fit */
+    bool comma;     /* something stands before on this level */
+    bool in_pieces; /* what does not fit is no matter: what stands is printed to make room */
+    bool too_long;  /* it did not fit */
 };
 
 /* Begins an object. */
 void json_begin(struct json *json);
+
+/* Begins one of any length, for programs on a host, where nobody else writes between its pieces. */
+void json_begin_in_pieces(struct json *json);
 
 /* Members of it. Names are literals that need no escape; of a text any byte is escaped that is not printable
  * ASCII, as if it were Latin-1. */
@@ -30,6 +34,11 @@ void json_text(struct json *json, const char *name, const char *text);
 /* A member that is an object: what comes until json_close() are its members. */
 void json_open(struct json *json, const char *name);
 void json_close(struct json *json);
+
+/* A member that is a list, until json_close_list(). In a list, and only there, name is NULL for any of the
+ * members above, and for lists: they are its items. */
+void json_open_list(struct json *json, const char *name);
+void json_close_list(struct json *json);
 
 /* Ends the object and prints it; or, when it did not fit, one whose only member "too_long" is true: half an
  * object is nothing that could be read. Any CPU, any context but an NMI. */

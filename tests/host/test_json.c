@@ -3,6 +3,7 @@
 #include "lib/json.h"
 #include "tests/host/host.h"
 #include "tests/host/unit.h"
+#include <stdio.h>
 #include <string.h>
 
 static struct json json;
@@ -37,6 +38,41 @@ static void members_are_separated_on_every_level(void **state)
     assert_string_equal(host_log(),
                         "{\"most\":18446744073709551615,\"a\":{\"yes\":true,\"b\":{},\"no\":false},"
                         "\"text\":\"\"}\n");
+}
+
+static void lists_hold_items_without_names(void **state)
+{
+    (void)state;
+    json_open_list(&json, "empty");
+    json_close_list(&json);
+    json_open_list(&json, "mixed");
+    json_number(&json, NULL, 1);
+    json_text(&json, NULL, "two");
+    json_open_list(&json, NULL);
+    json_bool(&json, NULL, true);
+    json_close_list(&json);
+    json_open(&json, NULL);
+    json_number(&json, "four", 4);
+    json_close(&json);
+    json_close_list(&json);
+    json_number(&json, "after", 5);
+    json_print(&json);
+    assert_string_equal(host_log(), "{\"empty\":[],\"mixed\":[1,\"two\",[true],{\"four\":4}],\"after\":5}\n");
+}
+
+/* Twice as long as a line, and a text longer than one. */
+static void an_object_in_pieces_is_whole(void **state)
+{
+    static char text[2 * JSON_LINE_MAX], expected[sizeof text + 32];
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    json_begin_in_pieces(&json);
+    json_number(&json, "n", 1);
+    json_text(&json, "t", text);
+    json_print(&json);
+    snprintf(expected, sizeof expected, "{\"n\":1,\"t\":\"%s\"}\n", text);
+    assert_string_equal(host_log(), expected);
 }
 
 static void text_is_escaped(void **state)
@@ -78,6 +114,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(an_object_may_be_empty, begin),
         cmocka_unit_test_setup(members_are_separated_on_every_level, begin),
+        cmocka_unit_test_setup(lists_hold_items_without_names, begin),
+        cmocka_unit_test_setup(an_object_in_pieces_is_whole, begin),
         cmocka_unit_test_setup(text_is_escaped, begin),
         cmocka_unit_test_setup(what_does_not_fit_is_said_and_not_cut, begin),
     };
