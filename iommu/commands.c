@@ -66,8 +66,8 @@ static int command_iommu(int argc, char **argv)
     }
     for (unsigned i = 0; i < vtd_unit_count(); i++)
         print_unit(vtd_unit(i));
-    printf("DMAR of \"%s\" \"%s\": %u-bit host addresses, %u RMRRs%s%s", vtd_dmar()->oem_id,
-           vtd_dmar()->oem_table_id, vtd_dmar()->host_width_lg2, vtd_dmar()->reserved_count,
+    printf("DMAR of \"%s\" \"%s\": %u-bit host addresses, %u RMRRs%s%s", vtd_dmar()->table.oem_id,
+           vtd_dmar()->table.oem_table_id, vtd_dmar()->table.host_width_lg2, vtd_dmar()->reserved_count,
            vtd_dmar()->interrupt_remapping ? ", interrupt remapping" : "",
            vtd_dmar()->x2apic_opt_out ? ", x2APIC opted out" : "");
     printf("\ndomains: %s, %u levels, %u bits\n", vtd_stage_name(vtd_stage()), vtd_stage_levels(vtd_stage()),

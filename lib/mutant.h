@@ -42,7 +42,9 @@
     X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \
     X(FAULTS_STAY_MASKED, "the fault interrupt stays masked when a storm is over")                           \
     X(FAULT_OF_LAST_DOMAIN, "a device's new domain is told of what the device did in the last one")          \
-    X(FAULT_HANDLER_NOT_AWAITED, "who takes a fault handler away does not wait for the call under way")
+    X(FAULT_HANDLER_NOT_AWAITED, "who takes a fault handler away does not wait for the call under way")      \
+    X(FIRST_UNIT_TAKES_DEVICE,                                                                               \
+      "a device goes to the first unit that names it, not to the one that names it best")
 
 #define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
 

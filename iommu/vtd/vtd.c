@@ -66,17 +66,9 @@ const struct dmar *vtd_dmar(void)
 
 struct vtd_unit *vtd_unit_of(struct pci_address device)
 {
-    struct vtd_unit *rest = NULL;
+    int index = dmar_unit_of(&vtd.dmar, device);
 
-    for (unsigned i = 0; i < vtd.count; i++) {
-        const struct dmar_unit *drhd = vtd.units[i].drhd;
-
-        if (dmar_scopes_cover(&drhd->devices, drhd->segment, device))
-            return &vtd.units[i];
-        if (drhd->include_all && drhd->segment == device.segment)
-            rest = &vtd.units[i];
-    }
-    return rest;
+    return index >= 0 && (unsigned)index < vtd.count ? &vtd.units[index] : NULL;
 }
 
 void vtd_limits_of(const struct vtd_unit *units, unsigned count, struct vtd_limits *limits)
@@ -205,11 +197,12 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
         error = dmar_parse(dmar, bytes, &vtd.dmar);
     if (error)
         return error;
-    vtd.errata = vtd_errata_find(vtd.dmar.oem_id);
+    vtd.errata = vtd_errata_find(vtd.dmar.table.oem_id);
     error = vtd_errata_switch_off(config->errata_off, &vtd.errata);
     if (error)
         return error;
     log_reserved();
+    dmar_log_unresolved(&vtd.dmar);
     error = start_all();
     /* The memory stays until the next start: a unit may not have switched off, and a fault interrupt may be
      * under way. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fuzz target: bytes as a DMAR table, first as they are, then with the header that they should have. A table
- * is refused, or what is parsed agrees with the bytes. The first bytes are the bridges that paths lead
- * through. */
+ * is refused, or its structures and what the driver makes of them agree with the bytes. The first bytes are
+ * the bridges that paths lead through. */
 #include "iommu/vtd/dmar.h"
 #include "lib/error.h"
 #include "lib/units.h"
@@ -11,7 +11,6 @@
 
 #define BRIDGE_BYTES 8
 #define HEADER_BYTES 48
-#define TYPES        7 /* 0 (DRHD) to 6 (SIDP) are known */
 #define TABLE_MAX    4096
 
 /* Function n, counted over bus, device and function, is as byte n of these says: absent, an endpoint, or a
@@ -55,8 +54,7 @@ static void seal(uint8_t *table, size_t bytes)
     table[9] = (uint8_t)-sum;
 }
 
-static void check_scopes(const struct dmar *dmar, size_t bytes, const struct dmar_scopes *scopes,
-                         uint16_t segment)
+static void check_scopes(const struct dmar_table *table, const struct dmar_scopes *scopes, uint16_t segment)
 {
     check(!scopes->count == !scopes->scopes);
     for (unsigned i = 0; i < scopes->count; i++) {
@@ -64,8 +62,8 @@ static void check_scopes(const struct dmar *dmar, size_t bytes, const struct dma
         struct pci_address function;
 
         check(scope->hops);
-        check(scope->path >= dmar->table + HEADER_BYTES);
-        check(scope->path + 2u * scope->hops <= dmar->table + bytes);
+        check(scope->path == table->bytes + scope->offset + 6);
+        check(scope->path + 2u * scope->hops <= table->bytes + table->length);
         for (unsigned hop = 0; hop < scope->hops; hop++)
             check(scope->path[2 * hop] < 32 && scope->path[2 * hop + 1] < 8);
         if (!dmar_scope_resolve(scope, segment, &function))
@@ -78,9 +76,28 @@ static void check_scopes(const struct dmar *dmar, size_t bytes, const struct dma
     }
 }
 
-static void check_units(const struct dmar *dmar, size_t bytes)
+/* The unit of the device that is at a path's end is one that names it. */
+static void check_unit_of(const struct dmar *dmar, const struct dmar_unit *unit)
 {
-    uint64_t end = 1ull << dmar->host_width_lg2;
+    for (unsigned i = 0; i < unit->devices.count; i++) {
+        struct pci_address function;
+        int index;
+
+        if (!dmar_scope_resolve(&unit->devices.scopes[i], unit->segment, &function))
+            continue;
+        index = dmar_unit_of(dmar, function);
+        check(index < (int)dmar->unit_count);
+        if (!dmar_scopes_cover(&unit->devices, unit->segment, function))
+            continue;
+        check(index >= 0);
+        check(dmar_scopes_nearness(&dmar->units[index].devices, unit->segment, function) >=
+              dmar_scopes_nearness(&unit->devices, unit->segment, function));
+    }
+}
+
+static void check_units(const struct dmar *dmar)
+{
+    uint64_t end = 1ull << dmar->table.host_width_lg2;
 
     check(dmar->unit_count);
     for (unsigned i = 0; i < dmar->unit_count; i++) {
@@ -88,44 +105,79 @@ static void check_units(const struct dmar *dmar, size_t bytes)
 
         check(unit->registers && unit->registers % PAGE_SIZE == 0 && unit->bytes >= PAGE_SIZE);
         check(unit->registers < end && unit->bytes <= end - unit->registers);
-        check_scopes(dmar, bytes, &unit->devices, unit->segment);
+        check_scopes(&dmar->table, &unit->devices, unit->segment);
+        check_unit_of(dmar, unit);
         for (unsigned j = 0; j < i; j++) {
-            check(unit->registers != dmar->units[j].registers);
+            check(unit->registers + unit->bytes <= dmar->units[j].registers ||
+                  dmar->units[j].registers + dmar->units[j].bytes <= unit->registers);
             check(!unit->include_all || !dmar->units[j].include_all ||
                   unit->segment != dmar->units[j].segment);
         }
     }
 }
 
-static void check_reserved(const struct dmar *dmar, size_t bytes)
+static void check_reserved(const struct dmar *dmar)
 {
     for (unsigned i = 0; i < dmar->reserved_count; i++) {
         const struct dmar_reserved *reserved = &dmar->reserved[i];
 
-        check(reserved->hpa <= reserved->last && !(reserved->last >> dmar->host_width_lg2));
+        check(reserved->hpa < reserved->last && !(reserved->last >> dmar->table.host_width_lg2));
         check(reserved->hpa % PAGE_SIZE == 0 && (reserved->last + 1) % PAGE_SIZE == 0);
-        check_scopes(dmar, bytes, &reserved->devices, reserved->segment);
+        check_scopes(&dmar->table, &reserved->devices, reserved->segment);
     }
 }
 
-/* Every structure of a known type is parsed or refused, and none twice. */
-static void check_counts(const struct dmar *dmar, size_t bytes)
+/* The list is of the bytes' structures, one behind the other. */
+static void check_list(const struct dmar_table *table)
 {
-    unsigned counts[TYPES] = {0}, others = 0;
+    size_t at = HEADER_BYTES;
 
-    for (size_t at = HEADER_BYTES; at < bytes;) {
-        uint64_t type = number(dmar->table + at, 2), length = number(dmar->table + at + 2, 2);
+    for (unsigned i = 0; i < table->count; i++) {
+        const struct dmar_structure *structure = &table->structures[i];
 
-        check(length >= 4 && length <= bytes - at);
-        if (type < TYPES)
-            counts[type]++;
-        at += length;
+        check(structure->offset == at && structure->type == number(table->bytes + at, 2));
+        check(structure->length == number(table->bytes + at + 2, 2));
+        check(structure->length >= 4 && structure->length <= table->length - at);
+        check(!structure->fault.rule || (structure->fault.offset >= at && !structure->scopes.count));
+        check_scopes(table, &structure->scopes, structure->segment);
+        at += structure->length;
+        if (structure->type == DMAR_ANDD && !structure->fault.rule)
+            check((const uint8_t *)structure->object_name + strlen(structure->object_name) <
+                  table->bytes + at);
     }
-    for (unsigned type = 1; type < TYPES; type++)
+    check(at == table->length);
+}
+
+/* Every structure of a known type is taken or refused, and none twice. */
+static void check_counts(const struct dmar *dmar)
+{
+    unsigned counts[DMAR_TYPES] = {0}, others = 0;
+
+    for (unsigned i = 0; i < dmar->table.count; i++)
+        if (dmar->table.structures[i].type < DMAR_TYPES)
+            counts[dmar->table.structures[i].type]++;
+    for (unsigned type = 1; type < DMAR_TYPES; type++)
         others += counts[type];
     check(dmar->unit_count == counts[0]);
     check(dmar->reserved_count <= counts[1]);
     check(dmar->reserved_count + dmar->other_count + dmar->refused_count == others);
+}
+
+/* The driver refuses what cannot be read, and some that can. */
+static void try_list(const uint8_t *bytes, size_t count, int parsed)
+{
+    struct dmar_table table;
+    struct dmar_fault fault;
+    int error = dmar_table_read(bytes, count, &table, &fault);
+
+    check(!error == !fault.rule && (!error || (parsed && error == ERR_MALFORMED)));
+    check(fault.offset <= count);
+    if (error) {
+        check(!table.bytes && !table.structures && !table.scopes && !table.count);
+        return;
+    }
+    check_list(&table);
+    dmar_table_free(&table);
 }
 
 /* In memory of exactly so many bytes, so that a read beyond them is seen. */
@@ -140,17 +192,19 @@ static void try(const uint8_t *bytes, size_t count, bool sealed)
         seal(table, count);
     error = dmar_parse(table, count, &dmar);
     check(!error || error == ERR_MALFORMED);
+    try_list(table, count, error);
     if (error) {
-        check(!dmar.units && !dmar.reserved && !dmar.table && !dmar.unit_count && !dmar.reserved_count);
+        check(!dmar.units && !dmar.reserved && !dmar.table.bytes && !dmar.unit_count);
     } else {
-        size_t length = number(table + 4, 4);
-
-        check(memcmp(dmar.table, table, length) == 0);
+        check(dmar.table.length == number(table + 4, 4));
+        check(memcmp(dmar.table.bytes, table, dmar.table.length) == 0);
         /* Nothing may point into what the caller had. */
         memset(table, 0xff, count);
-        check_units(&dmar, length);
-        check_reserved(&dmar, length);
-        check_counts(&dmar, length);
+        check_list(&dmar.table);
+        check_units(&dmar);
+        check_reserved(&dmar);
+        check_counts(&dmar);
+        dmar_log_unresolved(&dmar);
         dmar_free(&dmar);
     }
     free(table);

@@ -198,7 +198,7 @@ TEST(intremap_compatibility)
         return;
     msi_write(&bench.msi, 0xfee00000 | cpu_apic_id(cpu_id()) << 12, bench.msi.vector);
     /* QEMU's IRE has no CFI: it passes compatibility format on (hw/i386/intel_iommu.c, 10.0 and 10.2). */
-    if (strncmp(vtd_dmar()->oem_id, "BOCHS", 5) == 0)
+    if (strncmp(vtd_dmar()->table.oem_id, "BOCHS", 5) == 0)
         tap_skip("this emulator lets the compatibility format through");
     else
         check_blocked(&bench, REASON_COMPATIBILITY, 0, "an MSI in compatibility format");
