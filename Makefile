@@ -64,6 +64,10 @@ MODEL_LIBRARY        := $(call objects,model/software,$(HOST_LIBRARY))
 FUZZ_OBJECTS         := $(call objects,fuzz/objects,$(HOST_LIBRARY) $(FUZZ_SUPPORT))
 HOST_PROGRAMS        := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(HOST_TESTS))
 
+# A program for people, so plainly built, of the hypervisor's own parser.
+DMAR_TOOL_SOURCES := tools/lull-dmar.c iommu/vtd/dmar_table.c iommu/vtd/dmar_structure.c lib/json.c
+DMAR_TOOL_OBJECTS := $(call objects,tools,$(DMAR_TOOL_SOURCES))
+
 # --- flags -----------------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
@@ -113,6 +117,8 @@ BENCH_FLAGS := -std=gnu11 -g -I. -mcx16 -MMD -MP $(WARNINGS) -O2 -falign-functio
 TORTURE_FLAGS := $(filter-out -DLULL_DEBUG -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2 -pthread
 torture_flags_tsan := -fsanitize=thread -DLULL_DEBUG $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
 $(foreach mutant,$(TORTURE_MUTANTS),$(eval torture_flags_$(mutant) := -DLULL_MUTANT=MUTANT_$(mutant)))
+
+TOOL_FLAGS := $(filter-out -DLULL_DEBUG -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2
 
 MODEL_FLAGS := $(filter-out -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2 -fno-pie
 MODEL_SOFTWARE_FLAGS := $(MODEL_FLAGS) $(MUTANT_FLAGS) -fsanitize=thread \
@@ -177,7 +183,8 @@ bench: deps
 
 bench-builds: $(foreach part,rcu pt,$(BUILD)/bench/$(part)-lto $(BUILD)/bench/$(part)-plain)
 
-all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI $(BUILD)/esp/lull/lull.cfg
+all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI $(BUILD)/esp/lull/lull.cfg \
+     $(BUILD)/host/lull-dmar
 
 host: $(HOST_PROGRAMS)
 
@@ -222,7 +229,7 @@ write_if_changed = tee $@.new | cmp -s - $@ && rm $@.new || mv $@.new $@
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS) $(BENCH_FLAGS) \
-	    $(MODEL_FLAGS) $(FUZZ_FLAGS)' | $(write_if_changed)
+	    $(MODEL_FLAGS) $(FUZZ_FLAGS) $(TOOL_FLAGS)' | $(write_if_changed)
 
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -330,6 +337,18 @@ $(WATCHED): $(BUILD)/host/watched/%.o: % $(BUILD)/flags
 	@echo '  CC      $< (watched)'
 	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
 $(BUILD)/host/test_pt_stores $(BUILD)/host/test_pt_beside: $(WATCHED)
+
+# --- tools that run on the host --------------------------------------------------------------------
+
+$(BUILD)/tools/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (tool)'
+	@$(HOST_CC) $(TOOL_FLAGS) -c -o $@ $<
+
+$(BUILD)/host/lull-dmar: $(DMAR_TOOL_OBJECTS)
+	@mkdir -p $(@D)
+	@echo '  LD      $@'
+	@$(HOST_CC) $(TOOL_FLAGS) -o $@ $^
 
 # --- fuzzers ---------------------------------------------------------------------------------------
 
@@ -445,4 +464,5 @@ $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
     $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(MODEL_OBJECTS) $(MODEL_LIBRARY) $(FUZZ_OBJECTS) \
     $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
-    $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT))
+    $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT) \
+    $(DMAR_TOOL_OBJECTS))
