@@ -114,8 +114,8 @@ static void describe(const struct demo *demo)
                "IOVA\n",
                demo->pool.block_count * 2);
     printf("demo: NVMe " PCI_FORMAT " %s, serial %s, %" PRIu64 " MiB, %u pages a read\n",
-           PCI_ARGS(demo->nvme.function), demo->nvme.model, demo->nvme.serial, demo->nvme.pages >> 8,
-           demo->nvme.read_pages);
+           PCI_ARGS(demo->nvme.controller.function), demo->nvme.controller.model,
+           demo->nvme.controller.serial, demo->nvme.pages >> 8, demo->nvme.read_pages);
     if (demo->has_edu)
         printf("demo: edu " PCI_FORMAT " writes too\n", PCI_ARGS(demo->edu.function));
     else
