@@ -42,7 +42,9 @@
     X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \
     X(FAULTS_STAY_MASKED, "the fault interrupt stays masked when a storm is over")                           \
     X(FAULT_OF_LAST_DOMAIN, "a device's new domain is told of what the device did in the last one")          \
-    X(FAULT_HANDLER_NOT_AWAITED, "who takes a fault handler away does not wait for the call under way")
+    X(FAULT_HANDLER_NOT_AWAITED, "who takes a fault handler away does not wait for the call under way")      \
+    X(SELF_TEST_MISSES, "the self-test of dirty bits takes no notice of a page that is not reported")        \
+    X(SELF_TEST_IGNORED, "a unit that failed its self-test is believed all the same")
 
 #define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
 
