@@ -102,6 +102,18 @@ static int make_domain(struct demo *demo)
     return error;
 }
 
+/* A demo of dirty tracking has nothing to show without. */
+static int check_tracked(const struct demo *demo)
+{
+    struct iommu_domain_info info;
+
+    iommu_domain_info(demo->domain, &info);
+    if (info.tracks_dirty)
+        return 0;
+    log_error("demo: dirty pages cannot be tracked: %s", info.why_not_dirty);
+    return ERR_UNSUPPORTED;
+}
+
 static void describe(const struct demo *demo)
 {
     struct iommu_domain_info info;
@@ -138,7 +150,9 @@ int demo_setup(struct demo *demo)
     error = make_domain(demo);
     if (error)
         return error;
-    error = ledger_init(&demo->ledger, DEMO_PAGES);
+    error = check_tracked(demo);
+    if (!error)
+        error = ledger_init(&demo->ledger, DEMO_PAGES);
     if (!error)
         error = demo_harvester_init(&demo->harvester, role_cpu(1), demo->domain, &demo->ledger);
     if (!error)
