@@ -17,12 +17,12 @@ static struct nvme_dma_source *of(struct iommu_dma_source *source)
 }
 
 /* The names are left in the data page, to compare with. */
-static int open(struct iommu_dma_source *source, struct iommu_domain *domain, uint64_t iova)
+static int source_open(struct iommu_dma_source *source, struct iommu_domain *domain, uint64_t iova)
 {
     return nvme_controller_open(&of(source)->controller, source->device, domain, iova);
 }
 
-static int close(struct iommu_dma_source *source)
+static int source_close(struct iommu_dma_source *source)
 {
     return nvme_controller_close(&of(source)->controller);
 }
@@ -53,7 +53,7 @@ static int check_names(struct nvme_dma_source *source, const char *page)
     return ERR_HARDWARE;
 }
 
-static int write(struct iommu_dma_source *any, uint64_t iova)
+static int source_write(struct iommu_dma_source *any, uint64_t iova)
 {
     struct nvme_dma_source *source = of(any);
     char *page = memory_at(source, iova);
@@ -72,7 +72,7 @@ static int write(struct iommu_dma_source *any, uint64_t iova)
 }
 
 /* The command goes through the page at iova, its data to the controller's own. */
-static int read(struct iommu_dma_source *any, uint64_t iova)
+static int source_read(struct iommu_dma_source *any, uint64_t iova)
 {
     struct nvme_dma_source *source = of(any);
     char *page = memory_at(source, iova);
@@ -90,6 +90,9 @@ static int read(struct iommu_dma_source *any, uint64_t iova)
 void nvme_dma_source_init(struct nvme_dma_source *source, struct pci_address function)
 {
     memset(source, 0, sizeof *source);
-    source->source = (struct iommu_dma_source){
-        .device = function, .open = open, .write = write, .read = read, .close = close};
+    source->source = (struct iommu_dma_source){.device = function,
+                                               .open = source_open,
+                                               .write = source_write,
+                                               .read = source_read,
+                                               .close = source_close};
 }
