@@ -254,15 +254,15 @@ struct iommu_dma_source {
     /* Brings the device, which is blocked and may be doing anything, into the domain. What it needs there it
      * maps in [iova, iova + IOMMU_DMA_SOURCE_BYTES). When it fails the device is blocked still. ERR_TIMEOUT:
      * it does not answer; any other error. */
-    int (*open)(struct iommu_dma_source *source, struct iommu_domain *domain, uint64_t iova) MUST_CHECK;
+    int (*open)(struct iommu_dma_source *source, struct iommu_domain *domain, uint64_t iova);
 
     /* Has the device write, or read, some of the page at iova, which is mapped, and no other page that is
      * under test. What was written has arrived when it returns 0. Errors as open(). */
-    int (*write)(struct iommu_dma_source *source, uint64_t iova) MUST_CHECK;
-    int (*read)(struct iommu_dma_source *source, uint64_t iova) MUST_CHECK;
+    int (*write)(struct iommu_dma_source *source, uint64_t iova);
+    int (*read)(struct iommu_dma_source *source, uint64_t iova);
 
     /* Blocks the device again and takes back what open() did. The first error, after everything was tried. */
-    int (*close)(struct iommu_dma_source *source) MUST_CHECK;
+    int (*close)(struct iommu_dma_source *source);
 };
 
 /* Tests the accessed and dirty bits of the unit that the source's device is behind, unless there is a result,

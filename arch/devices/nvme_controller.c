@@ -153,8 +153,9 @@ int nvme_controller_identify(struct nvme_controller *controller, enum nvme_cns c
 
 /* Text in these fields is padded with blanks, and a device may put anything there: what does not print
  * becomes '?'. */
-static void copy_text(char *text, const volatile uint8_t *field, unsigned bytes)
+static void copy_text(char *text, const void *page, unsigned offset, unsigned bytes)
 {
+    const volatile uint8_t *field = (const volatile uint8_t *)page + offset;
     unsigned end = 0;
 
     for (unsigned i = 0; i < bytes; i++) {
@@ -169,17 +170,17 @@ static void copy_text(char *text, const volatile uint8_t *field, unsigned bytes)
 
 static int ask_who_it_is(struct nvme_controller *controller)
 {
-    const volatile uint8_t *data = nvme_controller_data(controller);
+    const void *data = nvme_controller_data(controller);
     int error =
         nvme_controller_identify(controller, NVME_CNS_CONTROLLER, 0, nvme_controller_data_iova(controller));
     uint64_t shutdown_ns;
 
     if (error)
         return error;
-    copy_text(controller->model, data + NVME_ID_MODEL, NVME_ID_MODEL_BYTES);
-    copy_text(controller->serial, data + NVME_ID_SERIAL, NVME_ID_SERIAL_BYTES);
-    controller->transfer_pages_lg2 = data[NVME_ID_MDTS];
-    shutdown_ns = *(const volatile uint32_t *)(data + NVME_ID_RTD3E) * NS_PER_US;
+    copy_text(controller->model, data, NVME_ID_MODEL, NVME_ID_MODEL_BYTES);
+    copy_text(controller->serial, data, NVME_ID_SERIAL, NVME_ID_SERIAL_BYTES);
+    controller->transfer_pages_lg2 = ((const volatile uint8_t *)data)[NVME_ID_MDTS];
+    shutdown_ns = ((const volatile uint32_t *)data)[NVME_ID_RTD3E / 4] * NS_PER_US;
     if (shutdown_ns > controller->shutdown_timeout_ns)
         controller->shutdown_timeout_ns = shutdown_ns < SHUTDOWN_MAX_NS ? shutdown_ns : SHUTDOWN_MAX_NS;
     return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An NVMe controller as a source of DMA. */
 #include "arch/devices/nvme_dma_source.h"
+#include "lib/compiler.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/platform.h"
-#include <stddef.h>
 #include <string.h>
 
 #define NAMES_BYTES (NVME_ID_MODEL + NVME_ID_MODEL_BYTES - NVME_ID_SERIAL)
@@ -13,7 +13,7 @@ _Static_assert(NVME_CONTROLLER_BYTES <= IOMMU_DMA_SOURCE_BYTES, "the window has 
 
 static struct nvme_dma_source *of(struct iommu_dma_source *source)
 {
-    return (struct nvme_dma_source *)((char *)source - offsetof(struct nvme_dma_source, source));
+    return CONTAINER_OF(source, struct nvme_dma_source, source);
 }
 
 /* The names are left in the data page, to compare with. */

@@ -34,7 +34,7 @@ struct source {
 
 static struct source *of(struct iommu_dma_source *source)
 {
-    return (struct source *)(void *)source; /* the first member */
+    return CONTAINER_OF(source, struct source, source);
 }
 
 static int source_open(struct iommu_dma_source *any, struct iommu_domain *domain, uint64_t iova)
