@@ -9,6 +9,7 @@
 #include "arch/cpu/smp.h"
 #include "arch/cpu/stack.h"
 #include "arch/cpu/tsc.h"
+#include "arch/dirty_self_test.h"
 #include "arch/platform/acpi.h"
 #include "arch/platform/boot_module.h"
 #include "arch/platform/ioapic.h"
@@ -120,6 +121,8 @@ static struct iommu_config read_iommu_config(const char *config, char *errata)
     iommu.trusted = trusted;
     iommu.no_interrupt_remapping =
         config_get(config, "interrupt_remapping", value, sizeof(value)) && !strcmp(value, "off");
+    iommu.no_dirty_self_test =
+        config_get(config, "dirty_self_test", value, sizeof(value)) && !strcmp(value, "off");
     if (config_get(config, "errata_off", errata, CONFIG_VALUE_MAX))
         iommu.errata_off = errata;
     return iommu;
@@ -141,6 +144,7 @@ static void start_devices(const struct boot_info *info, const struct acpi_info *
     error = iommu_init(phys_to_virt(info->dmar), info->dmar_bytes, &iommu);
     if (error)
         cannot_run("VT-d cannot be used; the log above says why");
+    dirty_self_test();
 }
 
 static void start_cpus(const struct boot_info *info, const struct acpi_madt *madt, const char *config)

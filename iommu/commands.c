@@ -22,6 +22,14 @@ static void print_interrupts(const struct vtd_interrupts *interrupts)
         printf("off%s%s\n", interrupts->why_not ? ": " : "", interrupts->why_not ? interrupts->why_not : "");
 }
 
+static void print_self_test(const struct iommu_self_test *self_test)
+{
+    char text[IOMMU_SELF_TEST_TEXT];
+
+    iommu_self_test_text(self_test, text, sizeof text);
+    printf("      accessed/dirty self-test %s\n", text);
+}
+
 static void print_unit(struct vtd_unit *unit)
 {
     const struct vtd_cap *cap = &unit->cap;
@@ -43,6 +51,7 @@ static void print_unit(struct vtd_unit *unit)
            cap->coherent_walks ? "coherent" : "flushed to memory", queue.iqe + queue.ite + queue.ice,
            unit->fault_overflows);
     print_interrupts(&unit->interrupts);
+    print_self_test(&unit->self_test);
 }
 
 static bool asks_for_stats(int argc, char **argv)

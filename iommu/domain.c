@@ -320,18 +320,32 @@ void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t las
     domain_unlock(domain);
 }
 
+/* NULL if it can be harvested. The walk runs beside map and unmap, so tables must outlive it. */
+static const char *why_not_dirty(const struct iommu_domain *domain)
+{
+    if (!frees_by_rcu(domain))
+        return "it frees tables without a grace period";
+    if (domain->tracks_dirty)
+        return NULL;
+    return domain->why_not_dirty ? domain->why_not_dirty : "its units keep no dirty bits";
+}
+
 static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint64_t last,
                          const struct dirty_bitmap *bitmap, unsigned flags)
 {
     int error = check_range(domain, iova, last);
+    const char *why_not;
 
     if (error)
         return error;
     if (flags & ~(unsigned)HARVEST_KEEP || iova < bitmap->iova || last > bitmap->last ||
         !is_aligned(bitmap->iova, PAGE_SIZE))
         return ERR_INVALID;
-    /* The walk runs beside map and unmap, so tables must outlive it. */
-    return domain->tracks_dirty && frees_by_rcu(domain) ? 0 : ERR_UNSUPPORTED;
+    why_not = why_not_dirty(domain);
+    if (!why_not)
+        return 0;
+    log_error("iommu: domain %s: dirty pages cannot be tracked: %s", domain->name, why_not);
+    return ERR_UNSUPPORTED;
 }
 
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
@@ -367,7 +381,9 @@ void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *in
         .tables_freed = atomic_read(&domain->tables_freed),
         .quarantined = atomic_read(&domain->quarantined),
         .devices = count_devices(domain),
-        .tracks_dirty = domain->tracks_dirty && frees_by_rcu(domain),
+        .tracks_dirty = !why_not_dirty(domain),
+        .why_not_dirty = why_not_dirty(domain),
+        .reads_are_dirty = domain->pt.flags & PT_ACCESSED_IS_DIRTY,
     };
     memcpy(info->name, domain->name, sizeof info->name);
 }

@@ -19,7 +19,7 @@ enum iommu_domain_flags {
 struct iommu_domain_ops {
     unsigned flags; /* enum iommu_domain_flags */
 
-    /* Fills in domain->pt_ops, pt, id, tracks_dirty and leaf_prot; and takes that back. */
+    /* Fills in domain->pt_ops, pt, id, tracks_dirty, why_not_dirty and leaf_prot; and takes that back. */
     int (*init)(struct iommu_domain *domain);
     void (*destroy)(struct iommu_domain *domain);
 
@@ -52,8 +52,9 @@ struct iommu_domain {
     iommu_fault_handler *fault_handler; /* fault_handler.c's, as the next one */
     void *fault_context;
     bool tracks_dirty;
-    bool has_pasids;    /* a device was attached by a PASID (atomic) */
-    unsigned leaf_prot; /* enum pt_prot that every leaf has besides */
+    const char *why_not_dirty; /* in words, where it does not */
+    bool has_pasids;           /* a device was attached by a PASID (atomic) */
+    unsigned leaf_prot;        /* enum pt_prot that every leaf has besides */
     /* A range that no mapping changes, its end exclusive: init() sets it where devices have one, the
      * interrupt window (VT-d spec, section 3.14). */
     uint64_t untranslated_iova;

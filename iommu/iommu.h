@@ -34,6 +34,7 @@ struct iommu_config {
     unsigned trusted_count;
     bool no_interrupt_remapping;
     bool x2apic; /* the CPUs' local APICs are in x2APIC mode: APIC ids of 32 bits, where units have them */
+    bool no_dirty_self_test; /* iommu_self_test() is to do nothing */
     /* Errata that are not believed in, by name, with commas between; "all" for all; NULL for none. Read by
      * iommu_init() only. */
     const char *errata_off;
@@ -238,6 +239,39 @@ typedef void iommu_fault_handler(void *context, const struct iommu_fault *fault)
 int iommu_domain_set_fault_handler(struct iommu_domain *domain, iommu_fault_handler *handler, void *context)
     MUST_CHECK;
 
+/* --- whether dirty bits can be believed ---
+ *
+ * Units are tested once, after iommu_init(), by a device behind each: iommu_self_test() with one source after
+ * the other, then iommu_self_test_end(). Nobody else makes domains meanwhile. */
+
+/* Where a source's own memory may lie in the test's domain. */
+#define IOMMU_DMA_SOURCE_BYTES (256 * 1024ull)
+
+/* A device that accesses memory on demand. None of its functions waits without a deadline. */
+struct iommu_dma_source {
+    struct pci_address device;
+
+    /* Brings the device, which is blocked and may be doing anything, into the domain. What it needs there it
+     * maps in [iova, iova + IOMMU_DMA_SOURCE_BYTES). When it fails the device is blocked still. ERR_TIMEOUT:
+     * it does not answer; any other error. */
+    int (*open)(struct iommu_dma_source *source, struct iommu_domain *domain, uint64_t iova);
+
+    /* Has the device write, or read, some of the page at iova, which is mapped, and no other page that is
+     * under test. What was written has arrived when it returns 0. Errors as open(). */
+    int (*write)(struct iommu_dma_source *source, uint64_t iova);
+    int (*read)(struct iommu_dma_source *source, uint64_t iova);
+
+    /* Blocks the device again and takes back what open() did. The first error, after everything was tried. */
+    int (*close)(struct iommu_dma_source *source);
+};
+
+/* Tests the accessed and dirty bits of the unit that the source's device is behind, unless there is a result,
+ * nothing to test, or the configuration says not to. The log and `iommu` have the result. */
+void iommu_self_test(struct iommu_dma_source *source);
+
+/* No more sources. A unit that failed is not believed: domains made from now on refuse to be tracked. */
+void iommu_self_test_end(void);
+
 struct iommu_domain_info {
     char name[IOMMU_DOMAIN_NAME_MAX];
     uint16_t id;
@@ -249,6 +283,8 @@ struct iommu_domain_info {
     uint64_t tables_freed; /* handed to RCU, ever */
     uint64_t quarantined;  /* held back since an invalidation failed */
     bool tracks_dirty;
+    const char *why_not_dirty; /* in words; NULL where it tracks */
+    bool reads_are_dirty;      /* an erratum: a page that was only read may be reported */
 };
 
 void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *info);

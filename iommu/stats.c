@@ -141,6 +141,18 @@ static void add_latency(struct json *json, const struct vtd_queue_stats *stats)
     json_close(json);
 }
 
+static void add_self_test(struct json *json, const struct iommu_self_test *self_test)
+{
+    static const char *const verdicts[] = {"not tested", "passed", "failed"};
+    char text[IOMMU_SELF_TEST_TEXT];
+
+    iommu_self_test_text(self_test, text, sizeof text);
+    json_open(json, "self_test");
+    json_text(json, "result", verdicts[self_test->verdict]);
+    json_text(json, "text", text);
+    json_close(json);
+}
+
 static void print_unit_json(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
 {
     struct json json;
@@ -165,6 +177,7 @@ static void print_unit_json(const struct vtd_unit *unit, const struct vtd_queue_
     json_number(&json, "ite", stats->ite);
     json_number(&json, "ice", stats->ice);
     json_number(&json, "fault_overflows", unit->fault_overflows);
+    add_self_test(&json, &unit->self_test);
     json_print(&json);
 }
 

@@ -230,7 +230,7 @@ static bool valid_iommu_levels(const char *value)
     return is_number(value, 3, 5);
 }
 
-static bool valid_interrupt_remapping(const char *value)
+static bool valid_on_off(const char *value)
 {
     return is_one_of(value, (const char *const[]){"on", "off", NULL});
 }
@@ -267,7 +267,8 @@ const struct config_key config_keys[] = {
     {"iommu", "takes auto, legacy, second-stage or first-stage", valid_iommu},
     {"iommu_levels", "takes 3, 4 or 5", valid_iommu_levels},
     {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_trust},
-    {"interrupt_remapping", "takes on or off", valid_interrupt_remapping},
+    {"interrupt_remapping", "takes on or off", valid_on_off},
+    {"dirty_self_test", "takes on or off", valid_on_off},
     {"errata_off", "takes NAME,NAME ... or all", valid_errata_off},
     {"dmar_poke", "takes OFFSET:BYTE,OFFSET:BYTE ...", valid_dmar_poke},
     {NULL, NULL, NULL},

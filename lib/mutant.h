@@ -44,7 +44,9 @@
     X(FAULT_OF_LAST_DOMAIN, "a device's new domain is told of what the device did in the last one")          \
     X(FAULT_HANDLER_NOT_AWAITED, "who takes a fault handler away does not wait for the call under way")      \
     X(FIRST_UNIT_TAKES_DEVICE,                                                                               \
-      "a device goes to the first unit that names it, not to the one that names it best")
+      "a device goes to the first unit that names it, not to the one that names it best")                    \
+    X(SELF_TEST_MISSES, "the self-test of dirty bits takes no notice of a page that is not reported")        \
+    X(SELF_TEST_IGNORED, "a unit that failed its self-test is believed all the same")
 
 #define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
 

@@ -41,13 +41,19 @@ bool vtd_unit_has_stage(const struct vtd_unit *unit, enum vtd_stage stage)
     }
 }
 
+static void add_no_dirty(struct vtd_stage_limits *limits, const char *why)
+{
+    limits->keeps_dirty = false;
+    limits->why_not_dirty = why;
+}
+
 static void add_first_stage(const struct vtd_cap *cap, struct vtd_stage_limits *limits)
 {
     limits->levels &= (uint8_t)(1 << 4 | (cap->first_stage_5 ? 1 << 5 : 0));
     limits->leaves &= cap->first_stage_1g ? 7 : 3;
     /* The walk of an emulator may set the bits right and not say that it is coherent. */
     if (!cap->coherent_walks && !(vtd_errata() & VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE))
-        limits->keeps_dirty = false;
+        add_no_dirty(limits, "a unit has no coherent page walks (ECAP.SMPWC)");
 }
 
 static void add_second_stage(const struct vtd_unit *unit, struct vtd_stage_limits *limits)
@@ -57,13 +63,14 @@ static void add_second_stage(const struct vtd_unit *unit, struct vtd_stage_limit
     limits->levels &= cap->second_levels;
     limits->leaves &= cap->second_leaves;
     if (!unit->scalable || !cap->second_stage_dirty || !cap->coherent_walks)
-        limits->keeps_dirty = false;
+        add_no_dirty(limits, "a unit has no accessed and dirty bits in second-stage tables (ECAP.SSADS), or "
+                             "no coherent walks (ECAP.SMPWC)");
 }
 
 void vtd_stage_limits_of(const struct vtd_unit *units, unsigned count, enum vtd_stage stage,
                          struct vtd_stage_limits *limits)
 {
-    *limits = (struct vtd_stage_limits){0, 0xff, 7, 64, true, true, true};
+    *limits = (struct vtd_stage_limits){0, 0xff, 7, 64, true, true, true, NULL};
     for (unsigned i = 0; i < count; i++) {
         const struct vtd_unit *unit = &units[i];
 
@@ -80,6 +87,8 @@ void vtd_stage_limits_of(const struct vtd_unit *units, unsigned count, enum vtd_
             add_first_stage(&unit->cap, limits);
         else
             add_second_stage(unit, limits);
+        if (unit->self_test.verdict == IOMMU_FAILED && !mutant(SELF_TEST_IGNORED))
+            add_no_dirty(limits, "a unit failed its accessed/dirty self-test");
     }
 }
 
@@ -127,11 +136,7 @@ int vtd_stage_choose(const struct iommu_config *config, unsigned units, enum vtd
         log_warn("vtd: %u of %u units have %s translation: devices of the others stay blocked", limits->units,
                  units, names[*stage]);
     if (!limits->keeps_dirty)
-        log_warn("vtd: dirty pages cannot be tracked: a unit has no %s",
-                 *stage == VTD_FIRST_STAGE
-                     ? "coherent page walks (ECAP.SMPWC)"
-                     : "accessed and dirty bits in second-stage tables (ECAP.SSADS), or "
-                       "no coherent walks (ECAP.SMPWC)");
+        log_warn("vtd: dirty pages cannot be tracked: %s", limits->why_not_dirty);
     return 0;
 }
 
@@ -181,6 +186,7 @@ int vtd_stage_init(struct iommu_domain *domain, enum vtd_stage stage)
     limits = vtd_stage_limits(stage);
     domain->pt_ops = stage == VTD_FIRST_STAGE ? &pt_x86_64 : &pt_vtdss;
     domain->tracks_dirty = limits->keeps_dirty;
+    domain->why_not_dirty = limits->why_not_dirty;
     /* In scalable mode PGSNP says it for all accesses. */
     domain->leaf_prot = stage == VTD_SECOND_STAGE && limits->snoop ? PT_SNOOP : 0;
     return pt_init(&domain->pt, vtd_stage_levels(stage), limits->leaves, vtd_stage_width(stage),

@@ -27,6 +27,7 @@ struct vtd_stage_limits {
     bool snoop;       /* accesses can be made to snoop (ECAP.SC) */
     bool coherent;    /* walks snoop */
     bool keeps_dirty; /* accessed and dirty bits */
+    const char *why_not_dirty;
 };
 
 /* The unit translates so, in its table mode. */

@@ -2,6 +2,7 @@
 /* One remapping unit: its registers, tables and queue; switched on and off. */
 #pragma once
 
+#include "iommu/self_test.h"
 #include "iommu/vtd/cap.h"
 #include "iommu/vtd/dmar.h"
 #include "iommu/vtd/irte.h"
@@ -50,9 +51,11 @@ struct vtd_unit {
     uint64_t fault_overflows;       /* times that the unit had no register left for a fault, */
     uint64_t fault_overflow_bursts; /* each of a row of them with less than a second in between */
     uint64_t fault_overflow_ns;
-    uint32_t command; /* the bit of GSTS that the last global command changes, */
-    bool command_on;  /* and to what: it may come after its deadline, and no other one before it */
-    bool on;          /* it may be reading its tables and its queue */
+    struct iommu_self_test self_test; /* of accessed and dirty bits (self_test.c) */
+    bool self_test_wanted;            /* a device behind it may do it still */
+    uint32_t command;                 /* the bit of GSTS that the last global command changes, */
+    bool command_on; /* and to what: it may come after its deadline, and no other one before it */
+    bool on;         /* it may be reading its tables and its queue */
 };
 
 /* Maps the registers and decodes the capabilities, as the platform's errata (enum vtd_erratum) correct them.

@@ -7,6 +7,7 @@
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/fault.h"
 #include "iommu/vtd/interrupt.h"
+#include "iommu/vtd/self_test.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
@@ -62,6 +63,12 @@ unsigned vtd_errata(void)
 const struct dmar *vtd_dmar(void)
 {
     return &vtd.dmar;
+}
+
+void vtd_update_stages(void)
+{
+    for (enum vtd_stage stage = 0; stage < VTD_TABLE_STAGES; stage++)
+        vtd_stage_limits_of(vtd.units, vtd.count, stage, &vtd.stages[stage]);
 }
 
 struct vtd_unit *vtd_unit_of(struct pci_address device)
@@ -179,11 +186,12 @@ static int start_all(void)
         return error;
     }
     vtd_limits_of(vtd.units, vtd.count, &vtd.limits);
-    for (enum vtd_stage stage = 0; stage < VTD_TABLE_STAGES; stage++)
-        vtd_stage_limits_of(vtd.units, vtd.count, stage, &vtd.stages[stage]);
+    vtd_update_stages();
     error = vtd_stage_choose(&vtd.config, vtd.count, &vtd.stage);
     if (!error)
         error = vtd_did_init(vtd.limits.domain_ids);
+    for (unsigned i = 0; i < vtd.count && !error; i++)
+        vtd_self_test_init(&vtd.units[i]);
     return error ? error : start_units();
 }
 

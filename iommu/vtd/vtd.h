@@ -33,6 +33,11 @@ struct vtd_unit *vtd_unit(unsigned index);
 const struct vtd_limits *vtd_limits(void);
 const struct vtd_stage_limits *vtd_stage_limits(enum vtd_stage stage); /* one that has tables */
 enum vtd_stage vtd_stage(void); /* that domains are of unless somebody says otherwise */
+
+/* Finds out anew what domains can be, which is less when a unit failed its self-test. Nobody makes one
+ * meanwhile. */
+void vtd_update_stages(void);
+
 const struct iommu_config *vtd_config(void);
 unsigned vtd_errata(void); /* enum vtd_erratum */
 const struct dmar *vtd_dmar(void);

@@ -41,6 +41,8 @@ static void every_key_is_taken(void **state)
     assert_fine("console = auto\napic = auto\ninterrupt_remapping = off\n");
     assert_fine("interrupt_remapping = on");
     assert_fine("errata_off = some-erratum,another\n");
+    assert_fine("dirty_self_test = on");
+    assert_fine("dirty_self_test = off");
 }
 
 static void wrong_lines_are_named(void **state)
@@ -85,6 +87,8 @@ static void values_that_do_not_fit_are_refused(void **state)
         "trust = 0000:00:1f.2 0000:00:1f.3",
         "interrupt_remapping = yes",
         "interrupt_remapping =",
+        "dirty_self_test = no",
+        "dirty_self_test =",
         "errata_off =",
         "errata_off = all,",
         "errata_off = ,all",

@@ -8,9 +8,9 @@
 #pragma once
 
 #include "arch/cpu/event.h"
+#include "arch/devices/dma_memory.h"
 #include "iommu/iommu.h"
 #include "lib/compiler.h"
-#include "tests/target/dma_memory.h"
 #include "tests/target/nvme.h"
 #include "tests/target/random.h"
 #include <stdbool.h>

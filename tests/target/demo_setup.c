@@ -102,6 +102,18 @@ static int make_domain(struct demo *demo)
     return error;
 }
 
+/* A demo of dirty tracking has nothing to show without. */
+static int check_tracked(const struct demo *demo)
+{
+    struct iommu_domain_info info;
+
+    iommu_domain_info(demo->domain, &info);
+    if (info.tracks_dirty)
+        return 0;
+    log_error("demo: dirty pages cannot be tracked: %s", info.why_not_dirty);
+    return ERR_UNSUPPORTED;
+}
+
 static void describe(const struct demo *demo)
 {
     struct iommu_domain_info info;
@@ -114,8 +126,8 @@ static void describe(const struct demo *demo)
                "IOVA\n",
                demo->pool.block_count * 2);
     printf("demo: NVMe " PCI_FORMAT " %s, serial %s, %" PRIu64 " MiB, %u pages a read\n",
-           PCI_ARGS(demo->nvme.function), demo->nvme.model, demo->nvme.serial, demo->nvme.pages >> 8,
-           demo->nvme.read_pages);
+           PCI_ARGS(demo->nvme.controller.function), demo->nvme.controller.model,
+           demo->nvme.controller.serial, demo->nvme.pages >> 8, demo->nvme.read_pages);
     if (demo->has_edu)
         printf("demo: edu " PCI_FORMAT " writes too\n", PCI_ARGS(demo->edu.function));
     else
@@ -138,7 +150,9 @@ int demo_setup(struct demo *demo)
     error = make_domain(demo);
     if (error)
         return error;
-    error = ledger_init(&demo->ledger, DEMO_PAGES);
+    error = check_tracked(demo);
+    if (!error)
+        error = ledger_init(&demo->ledger, DEMO_PAGES);
     if (!error)
         error = demo_harvester_init(&demo->harvester, role_cpu(1), demo->domain, &demo->ledger);
     if (!error)

@@ -3,6 +3,7 @@
 
 #include "tests/target/edu.h"
 #include "arch/cpu/event.h"
+#include "arch/devices/dma_memory.h"
 #include "arch/platform/pci.h"
 #include "lib/atomic.h"
 #include "lib/deadline.h"
@@ -10,7 +11,6 @@
 #include "lib/log.h"
 #include "lib/platform.h"
 #include "lib/units.h"
-#include "tests/target/dma_memory.h"
 
 enum edu_register {
     EDU_ID = 0x00,        /* major version << 24 | minor << 16 | 0xed */

@@ -2,10 +2,10 @@
 /* What tests of VT-d start from: an edu device that can write a known pattern, and a domain. */
 #pragma once
 
+#include "arch/devices/dma_memory.h"
 #include "iommu/iommu.h"
 #include "lib/compiler.h"
 #include "lib/units.h"
-#include "tests/target/dma_memory.h"
 #include "tests/target/edu.h"
 #include <stdbool.h>
 #include <stdint.h>

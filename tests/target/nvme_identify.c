@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NVMe: what a controller and its first namespace say about themselves. */
-
+/* NVMe: what a controller says of the size of reads, and its first namespace of itself. */
 #include "tests/target/nvme_identify.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/platform.h"
-#include <string.h>
 
-/* What a controller says could be more than an hour. */
-#define SHUTDOWN_MAX_NS (60 * NS_PER_S)
-
-static int identify(struct nvme *nvme, enum nvme_cns cns, uint32_t nsid, const void *page)
+static int identify(struct nvme *nvme, enum nvme_cns cns, uint32_t nsid)
 {
-    struct nvme_command command = {.cdw0 = NVME_IDENTIFY, .nsid = nsid, .cdw10 = cns};
-
-    command.prp1 = dma_memory_iova(&nvme->memory, page);
-    return nvme_queue_run(&nvme->admin, &command, NULL);
+    return nvme_controller_identify(&nvme->controller, cns, nsid,
+                                    nvme_controller_data_iova(&nvme->controller));
 }
 
 static uint8_t byte_at(const void *page, unsigned offset)
@@ -28,51 +21,17 @@ static uint32_t word_at(const void *page, unsigned offset)
     return ((const volatile uint32_t *)page)[offset / 4];
 }
 
-/* Text in these fields is padded with blanks, and a device may put anything there: what does not print
- * becomes '?'. */
-static void copy_text(char *text, const void *page, unsigned offset, unsigned bytes)
-{
-    unsigned end = 0;
-
-    for (unsigned i = 0; i < bytes; i++) {
-        uint8_t c = byte_at(page, offset + i);
-
-        text[i] = (char)(c < ' ' || c > '~' ? '?' : c);
-        if (c > ' ')
-            end = i + 1;
-    }
-    text[end] = 0;
-}
-
-/* MDTS counts in pages of CAP.MPSMIN, which is 4 KiB here; 0 is no limit. */
-static int identify_controller(struct nvme *nvme, const void *page)
-{
-    int error = identify(nvme, NVME_CNS_CONTROLLER, 0, page);
-    uint8_t mdts;
-    uint64_t shutdown_ns;
-
-    if (error)
-        return error;
-    copy_text(nvme->model, page, NVME_ID_MODEL, NVME_ID_MODEL_BYTES);
-    copy_text(nvme->serial, page, NVME_ID_SERIAL, NVME_ID_SERIAL_BYTES);
-    mdts = byte_at(page, NVME_ID_MDTS);
-    nvme->read_pages = mdts && mdts < 7 ? 1u << mdts : NVME_READ_PAGES_MAX;
-    shutdown_ns = word_at(page, NVME_ID_RTD3E) * NS_PER_US;
-    if (shutdown_ns > nvme->shutdown_timeout_ns)
-        nvme->shutdown_timeout_ns = shutdown_ns < SHUTDOWN_MAX_NS ? shutdown_ns : SHUTDOWN_MAX_NS;
-    return 0;
-}
-
 /* Controllers before version 1.1 number their namespaces from 1 and have no list. */
-static int find_namespace(struct nvme *nvme, const void *page)
+static int find_namespace(struct nvme *nvme)
 {
-    uint32_t version = platform_mmio_read32((const volatile char *)nvme->registers + NVME_VS);
+    const void *page = nvme_controller_data(&nvme->controller);
+    uint32_t version = platform_mmio_read32((const volatile char *)nvme->controller.registers + NVME_VS);
     int error;
 
     nvme->nsid = 1;
     if (version < NVME_VS_1_1)
         return 0;
-    error = identify(nvme, NVME_CNS_ACTIVE_LIST, 0, page);
+    error = identify(nvme, NVME_CNS_ACTIVE_LIST, 0);
     if (error)
         return error;
     nvme->nsid = word_at(page, 0);
@@ -82,9 +41,10 @@ static int find_namespace(struct nvme *nvme, const void *page)
     return ERR_NOT_FOUND;
 }
 
-static int identify_namespace(struct nvme *nvme, const void *page)
+static int identify_namespace(struct nvme *nvme)
 {
-    int error = identify(nvme, NVME_CNS_NAMESPACE, nvme->nsid, page);
+    const void *page = nvme_controller_data(&nvme->controller);
+    int error = identify(nvme, NVME_CNS_NAMESPACE, nvme->nsid);
     uint32_t lbaf, lbads;
     uint64_t blocks;
 
@@ -106,13 +66,12 @@ static int identify_namespace(struct nvme *nvme, const void *page)
     return ERR_UNSUPPORTED;
 }
 
-int nvme_identify(struct nvme *nvme, const void *page)
+/* MDTS counts in pages of CAP.MPSMIN, which is 4 KiB here. */
+int nvme_identify(struct nvme *nvme)
 {
-    int error = identify_controller(nvme, page);
+    uint8_t lg2 = nvme->controller.transfer_pages_lg2;
+    int error = find_namespace(nvme);
 
-    if (!error)
-        error = find_namespace(nvme, page);
-    if (!error)
-        error = identify_namespace(nvme, page);
-    return error;
+    nvme->read_pages = lg2 && lg2 < 7 ? 1u << lg2 : NVME_READ_PAGES_MAX;
+    return error ? error : identify_namespace(nvme);
 }

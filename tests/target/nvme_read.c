@@ -6,7 +6,7 @@
 #include "tests/target/nvme.h"
 
 #define LIST_BYTES       1024u
-#define LISTS_PAGE       16u /* of the window: the first page of PRP lists */
+#define LISTS_PAGE       16u /* of its memory: the first page of PRP lists */
 #define LIST_QUEUE_PAGES 16u
 
 _Static_assert((NVME_READ_PAGES_MAX - 1) * sizeof(uint64_t) <= LIST_BYTES,

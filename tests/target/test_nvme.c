@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The NVMe driver: one page, two pages and lists of PRPs say the same about the disk. */
 
+#include "arch/devices/dma_memory.h"
 #include "arch/platform/pci.h"
 #include "lib/error.h"
 #include "lib/tap.h"
-#include "tests/target/dma_memory.h"
 #include "tests/target/nvme.h"
 #include <string.h>
 
@@ -108,7 +108,8 @@ TEST(nvme_prps)
 
     if (!bench_open(&bench))
         return;
-    tap_note("%s, serial %s, %u pages a read", bench.nvme.model, bench.nvme.serial, bench.nvme.read_pages);
+    tap_note("%s, serial %s, %u pages a read", bench.nvme.controller.model, bench.nvme.controller.serial,
+             bench.nvme.read_pages);
     check_count(&bench, 1);
     for (unsigned count = 2; count < bench.nvme.read_pages; count *= 4)
         check_count(&bench, count);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the NVM Express base specification (revision 1.4; sections in brackets) says about registers, commands
- * and completions: what a driver that only reads needs. */
+ * and completions: what drivers that change nothing on a drive need. */
 #pragma once
 
 #include <stdint.h>
@@ -113,3 +113,9 @@ _Static_assert(sizeof(struct nvme_completion) == 16, "completion queue entries h
 
 /* A status: code in bits 7:0, type of code in bits 10:8. */
 #define NVME_STATUS_CODE(status) ((status)&0x7ffu)
+
+/* Where the doorbells of I/O queue queue (0: the admin queue) and of those before it end. */
+static inline uint64_t nvme_doorbells_end(uint64_t cap, unsigned queue)
+{
+    return NVME_DOORBELLS + ((2ull * queue + 2) << (2 + NVME_CAP_DSTRD(cap)));
+}

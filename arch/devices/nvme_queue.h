@@ -3,8 +3,8 @@
  * independent. */
 #pragma once
 
+#include "arch/devices/nvme_regs.h"
 #include "lib/compiler.h"
-#include "tests/target/nvme_regs.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory that a driver shares with its device. */
 
-#include "tests/target/dma_memory.h"
+#include "arch/devices/dma_memory.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One pair of NVMe queues. */
 
-#include "tests/target/nvme_queue.h"
+#include "arch/devices/nvme_queue.h"
 #include "lib/atomic.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
