@@ -145,21 +145,3 @@ TEST(vtd_far_addresses)
     }
     edu_bench_close(&bench);
 }
-
-/* Firmware has a part of each gigabyte below 4 GiB: a whole one lies above. */
-TEST(vtd_far_memory)
-{
-    struct edu_bench bench;
-    uint8_t *block;
-
-    if (!edu_bench_open(&bench))
-        return;
-    block = pages_alloc(PAGE_ORDER_MAX, PAGE_DMA);
-    if (block && virt_to_phys(block) >= 4 * GIB)
-        write_far(&bench, 4 * GIB + BENCH_IOVA, BENCH_IOVA, block + GIB / 2);
-    else
-        tap_skip("there is no whole gigabyte of memory above 4 GiB");
-    if (block)
-        pages_free(block);
-    edu_bench_close(&bench);
-}
