@@ -42,11 +42,11 @@ def end_on_signals():
         signal.signal(number, end)
 
 
-def run_cases(*cases):
-    """Runs cases, each a tuple (function, argument...), as one TAP program. Names on the command line choose
-    among them."""
+def run_cases(*cases, chosen=None):
+    """Runs cases, each a tuple (function, argument...), as one TAP program. Names choose among them, those on
+    the command line unless chosen has others."""
     end_on_signals()
-    chosen = sys.argv[1:]
+    chosen = sys.argv[1:] if chosen is None else chosen
     with Report() as report:
         for function, *arguments in cases:
             name = " ".join([function.__name__] + [str(argument) for argument in arguments])

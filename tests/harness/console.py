@@ -2,6 +2,7 @@
 """Lull's console, driven from outside: waits for the prompt, runs commands, notices panics and ends. Each
 wait has a deadline."""
 
+import json
 import os
 import re
 import select
@@ -152,6 +153,17 @@ class Console:
         self.type(line + "\r")
         self.wait_for(r"\n", COMMAND_SECONDS)
         return self.wait_prompt(seconds)
+
+    def objects(self, line, seconds=COMMAND_SECONDS):
+        """Runs one command that prints for programs; returns the objects and, apart, its result."""
+        output = self.command(line, seconds)
+        try:
+            objects = [json.loads(text) for text in output.splitlines() if text.startswith("{")]
+        except json.JSONDecodeError as error:
+            raise ConsoleError(f"{line}: {error}", output) from None
+        if not objects or "result" not in objects[-1]:
+            raise ConsoleError(f"{line}: it does not end with a result", output)
+        return objects[:-1], objects[-1]
 
     def wait_end(self, seconds=END_SECONDS, panics=True):
         """Waits until the machine ends of itself; returns its exit status. What it printed stays in .text."""

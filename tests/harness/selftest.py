@@ -14,10 +14,11 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import tap
+from harness import cases, tap
 from harness.boot import run_cases
-from harness.console import Console, Ended, Panic, Timeout
+from harness.console import Console, ConsoleError, Ended, Panic, Timeout
 from harness.demo import check_pass
+from harness.statistics import check_faults, check_iommu
 from harness.target import Target
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -70,7 +71,7 @@ def drive(target, function):
         try:
             with Console(target, path) as console:
                 result = function(console)
-        except (Timeout, Ended, Panic) as error:
+        except ConsoleError as error:
             result = error
         with open(path, encoding="utf-8") as log:
             return result, log.read()
@@ -84,6 +85,13 @@ def consoles(report):
     report.ok(result == ("boot", "one\ntwo", 5), "a command's output", result)
     report.ok("one\ntwo" in log and "\x1b" not in log, "the log has the output, clean", log)
     report.ok(target.stopped, "the target is stopped")
+
+    for printed, expected in (('[ 1.0] log\n{"a":1}\n{"result":"ok"}\n', ([{"a": 1}], {"result": "ok"})),
+                              ('{"a":1}\n', "does not end with a result"), ('{"a":\n', "list: ")):
+        result, _ = drive(Script("lull> ", printed + "lull> ", hangs=True),
+                          lambda console: (console.wait_prompt(1), console.objects("list", 1))[1])
+        report.ok(result == expected or str(expected) in str(result), f"a command's objects: {expected}",
+                  result)
 
     result, log = drive(Script("nothing", hangs=True), lambda console: console.wait_prompt(0.2))
     report.ok(isinstance(result, Timeout) and result.output == "nothing",
@@ -152,6 +160,90 @@ def demos(report):
                   f"a demo with '{wrong}' in place of '{right}' does not pass")
 
 
+LINE = "one 2 1G EPYC eim=on,aw-bits=39 iommu_levels=3;apic=auto vtd*,nvme* xAPIC legacy second 3 39 xAPIC"
+
+# What is put in place of what, and what must be said about it.
+WRONG_LINES = (
+    (" xAPIC legacy", " legacy", "line 2: 12 columns, not 13: name, cpus"),
+    ("one ", "One ", "line 2: name: One is not"), ("one 2", "one 9", "line 2: cpus: 9 is not"),
+    ("1G", "1GB", "line 2: memory: 1GB is not"),
+    ("eim=on", "eim", "line 2: intel-iommu: eim,aw-bits=39 is not"),
+    ("eim=on", "x2apic=on", "line 2: intel-iommu: no property is called x2apic"),
+    ("eim=on", "eim=1", "line 2: intel-iommu: eim is off or on, not 1"),
+    ("eim=on", "aw-bits=48", "line 2: intel-iommu: aw-bits stands there twice"),
+    ("apic=auto", "apic", "line 2: lull.cfg: iommu_levels=3;apic is not"),
+    ("vtd*", "VTD*", "line 2: tests: VTD*,nvme* is not"), ("legacy", "old", "line 2: mode: old is not"),
+    ("second 3", "second 2", "line 2: levels: 2 is not"),
+    ("39 xAPIC", "39 on", "line 2: remapping: on is not"),
+    (LINE, f"{LINE}\n{LINE}", "line 3: name: there is a one before"), (LINE, "", "there is no case"),
+)
+
+
+def refusal(text):
+    """What is said about a file of cases with this text."""
+    try:
+        cases.parse(text, "cases")
+    except cases.BadCase as error:
+        return str(error)
+    return "nothing"
+
+
+def matrix(report):
+    """Lines of cases that are wrong are refused by number and column; what the file lacks is found."""
+    case = cases.parse(f"# head\n{LINE}\n", "cases")[0]
+    report.ok(case.config == "iommu_levels = 3\napic = auto" and case.tests == ["vtd*", "nvme*"]
+              and case.machine().iommu["aw-bits"] == "39" and case.properties["intremap"] == "on"
+              and case.runs("vtd") and not case.runs("intremap"), "a line of cases is read", case)
+    for right, wrong, expected in WRONG_LINES:
+        said = refusal("# head\n" + LINE.replace(right, wrong))
+        report.ok(expected in said, f"a line of cases with '{wrong[:20]}': {expected}", said)
+    program = os.path.join(TOP, "tests", "qemu", "matrix.py")
+    with open(os.path.join(TOP, "tests", "qemu", "cases"), encoding="ascii") as file:
+        lines = [line for line in file.read().splitlines() if line and not line.startswith("#")]
+    kept = [line for line in lines if " 8G " not in line]
+    report.ok(cases.missing(cases.parse("\n".join(kept), "cases")) == ["fs1gp off", "memory 8G"],
+              "without the machines with 8 GiB some values do not occur")
+    with tempfile.NamedTemporaryFile("w", suffix=".cases", encoding="ascii") as file:
+        file.write(LINE.replace("one 2", "one none"))
+        file.flush()
+        done = subprocess.run([program, "--cases", file.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, check=False)
+    report.ok(done.returncode == 1 and not done.stdout and "line 1: cpus: none is not" in done.stderr,
+              "matrix.py boots nothing when a line is wrong", done.stdout, done.stderr)
+    done = subprocess.run([program, "nowhere"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    report.ok(done.returncode == 1 and "no case is called nowhere" in done.stderr,
+              "matrix.py knows its cases by name", done.stderr)
+
+
+UNIT = {"unit": 0, "batches": 9, "completed": 9, "refused": 0, "dropped": 0, "timed_out": 0, "under_way": 0,
+        "turned_away": 0, "full": 1, "stalls": 0, "invalidations": {"iotlb_page": 9, "wait": 9},
+        "latency_ns": {"512": 4, "1024": 5}, "iqe": 0, "ite": 0, "ice": 0, "fault_overflows": 2}
+TOTAL = {"total": True, "units": 1, "domains": 0, "tables_waiting": 0, "faults": 3}
+DEVICE = {"device": "0000:00:02.0", "faults": 3, "only_counted": 1, "reads": 1, "writes": 1, "interrupts": 1}
+FAULTS = [{"faults": 3}, {"unit": 0}, DEVICE, {"fault": {"time_ns": 2}}, {"fault": {"time_ns": 1}}]
+LIES = (
+    ({"completed": 8}, {}, {}), ({"dropped": 1}, {}, {}), ({"under_way": 1, "completed": 8}, {}, {}),
+    ({"latency_ns": {"512": 4}}, {}, {}), ({"invalidations": {"iotlb_page": 10, "wait": 8}}, {}, {}),
+    ({"invalidations": {"iotlb_page": 0, "wait": 9}}, {}, {}), ({"stalls": 1}, {}, {}), ({"ite": 1}, {}, {}),
+    ({}, {"units": 2}, {}), ({}, {"domains": 1}, {}), ({}, {"tables_waiting": 1}, {}),
+    ({}, {"faults": 4}, {}), ({}, {}, {"faults": 2}), ({}, {}, {"reads": 0}), ({}, {}, {"only_counted": 0}),
+    ({}, {}, {"only_counted": 3}),
+)
+
+
+def statistics(report):
+    """Statistics that do not add up do not pass."""
+    for unit, total, device in (({}, {}, {}), *LIES):
+        with Silent() as silent:
+            count = check_iommu(silent, [UNIT | unit, TOTAL | total], "stats")
+            faults = [DEVICE | device if entry is DEVICE else entry for entry in FAULTS]
+            check_faults(silent, faults, count, "faults")
+        lie = unit | total | device
+        report.ok(bool(silent.failed) == bool(lie), f"statistics with {lie or 'nothing wrong'}",
+                  f"{silent.failed} failed")
+
+
 TOLD_TO_END_TWICE = """
 import os, signal, time
 from harness.boot import end_on_signals
@@ -207,4 +299,4 @@ def programs(report):
 
 
 if __name__ == "__main__":
-    run_cases((consoles,), (texts,), (demos,), (signals,), (programs,))
+    run_cases((consoles,), (texts,), (demos,), (matrix,), (statistics,), (signals,), (programs,))

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The console as a person uses it: help, mistakes, editing a line."""
 
-import json
 import os
 import sys
 
@@ -10,6 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.boot import boot, power_off, run_cases
 from harness.qemu import Machine
+from harness.statistics import check_iommu
 
 COMMANDS = ("cpus", "demo", "domains", "dump", "faults", "help", "iommu", "log", "mem", "poweroff", "rcu",
             "reboot", "test", "version")
@@ -32,24 +32,14 @@ def editing(report, console, version):
     report.ok(console.command("version") == version, "editing: ^C drops the line")
 
 
-def objects(console, command):
-    """What a command prints for programs: the objects, and its result."""
-    lines = [json.loads(line) for line in console.command(command).splitlines()]
-    return lines[:-1], lines[-1]
-
-
 def statistics(report, console):
     """For people and for programs; they add up."""
     report.contains(console.command("iommu stats"), r"(?m)^vtd0 +iotlb_global +\d+$",
                     "iommu stats has kinds")
-    found, result = objects(console, "iommu stats --json")
+    found, result = console.objects("iommu stats --json")
     report.ok(result["name"] == "iommu" and result["result"] == "ok", "JSON ends with a result", str(result))
-    unit, total = found[0], found[-1]
-    report.ok(unit["unit"] == 0 and total["total"] is True, "an object for the unit, and one for all",
-              str(found))
-    report.ok(unit["batches"] == unit["completed"] == unit["invalidations"]["wait"]
-              == sum(unit["latency_ns"].values()) > 0, "batches, waits and latencies add up", str(unit))
-    found, refused = objects(console, "version --json")
+    check_iommu(report, found, "console")
+    found, refused = console.objects("version --json")
     report.ok(not found and refused["result"] == "has no --json"
               and refused["command"] == result["command"] + 1,
               "a command without JSON says so", str(refused))

@@ -49,5 +49,7 @@ if __name__ == "__main__":
         (mutant_fails, "NO_HARVEST_INVALIDATION", "demo", r"verdict: FAIL \(missed \d"),
         (mutant_fails, "HARVEST_SKIPS_ENTRIES", "demo", r"verdict: FAIL \(missed \d"),
         (mutant_fails, "NO_UNMAP_INVALIDATION", "demo", r"verdict: FAIL \(\d+ of \d+ probes landed"),
+        (mutant_fails, "NO_UNMAP_INVALIDATION", "test vtd_far_addresses",
+         r"(?m)^not ok \d+ - vtd_far_addresses: both pages are unchanged"),
         (mutant_fails, "FREE_BEFORE_GRACE_PERIOD", "test rcu_torture", r"(?m)^not ok \d+ - rcu_torture"),
     )

@@ -3,10 +3,12 @@
 
 #include "tests/target/edu_bench.h"
 #include "arch/cpu/event.h"
+#include "iommu/vtd/vtd.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
 #include "lib/tap.h"
+#include "tests/target/refusal.h"
 #include <string.h>
 
 #define PATTERN_IOVA (16 * MIB)
@@ -95,6 +97,17 @@ static bool newest_fault(uint64_t count_before, struct iommu_fault *fault)
            iommu_faults(fault, 1) == 1;
 }
 
+static enum refusal expected_refusal(const struct edu_bench *bench, uint64_t iova)
+{
+    struct pt_leaf leaf;
+
+    if (!bench->attached)
+        return REFUSAL_BLOCKED;
+    if (iova >> vtd_stage_width(vtd_stage()))
+        return REFUSAL_BEYOND;
+    return iommu_lookup(bench->domain, iova, &leaf) ? REFUSAL_NOT_PERMITTED : REFUSAL_NOT_MAPPED;
+}
+
 static void check_blocked(struct edu_bench *bench, uint64_t iova, uint32_t bytes, bool write,
                           const char *what)
 {
@@ -114,6 +127,9 @@ static void check_blocked(struct edu_bench *bench, uint64_t iova, uint32_t bytes
            PCI_ARGS(bench->edu.function), (unsigned long long)iova, write ? "write" : "read",
            PCI_ARGS(fault.device), (unsigned long long)fault.iova, fault.write ? "write" : "read",
            fault.text);
+    tap_ok(refusal_has_reason(vtd_unit_of(bench->edu.function), expected_refusal(bench, iova), write,
+                              fault.reason),
+           "%s: it gives a reason that fits (%#04x)", what, fault.reason);
 }
 
 void edu_bench_write_blocked(struct edu_bench *bench, uint64_t iova, uint32_t bytes, const char *what)

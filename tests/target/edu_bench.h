@@ -31,7 +31,8 @@ void edu_bench_close(struct edu_bench *bench);
 void edu_bench_detach(struct edu_bench *bench);
 
 /* Checks that one transfer at iova comes through without a fault; or that it is refused, with a fault that
- * names edu, the page and the direction. what is for the check's line. */
+ * names edu, the page, the direction, and a reason that fits what the domain has there. what is for the
+ * check's line. */
 void edu_bench_write_passes(struct edu_bench *bench, uint64_t iova, uint32_t bytes, const char *what);
 void edu_bench_write_blocked(struct edu_bench *bench, uint64_t iova, uint32_t bytes, const char *what);
 void edu_bench_read_blocked(struct edu_bench *bench, uint64_t iova, uint32_t bytes, const char *what);

@@ -5,6 +5,7 @@
 #include "arch/platform/pci.h"
 #include "lib/error.h"
 #include "lib/tap.h"
+#include "tests/target/edu_bench.h"
 #include "tests/target/nvme.h"
 #include <string.h>
 
@@ -85,6 +86,14 @@ static int read_backwards(struct nvme_bench *bench, unsigned count)
     return nvme_read(&bench->nvme, 0, 0, iovas, count);
 }
 
+/* Pages first to end of data are as they were filled. */
+static bool is_filled(const struct nvme_bench *bench, int value, unsigned first, unsigned end)
+{
+    const unsigned char *page = (const unsigned char *)data_page(bench, first);
+
+    return bench_is_filled(page, value, (end - first) * PAGE_SIZE);
+}
+
 static void check_count(struct nvme_bench *bench, unsigned count)
 {
     bool same = true;
@@ -92,7 +101,8 @@ static void check_count(struct nvme_bench *bench, unsigned count)
 
     /* Unlike each other, so that a device that writes nothing is found out. */
     memset(data_page(bench, 0), 0x5a, NVME_READ_PAGES_MAX * PAGE_SIZE);
-    memset(data_page(bench, NVME_READ_PAGES_MAX), 0xa5, NVME_READ_PAGES_MAX * PAGE_SIZE);
+    memset(data_page(bench, NVME_READ_PAGES_MAX), 0xa5,
+           ((1u << DATA_ORDER) - NVME_READ_PAGES_MAX) * PAGE_SIZE);
     error = read_one_by_one(bench, count);
     if (!error)
         error = read_backwards(bench, count);
@@ -100,6 +110,9 @@ static void check_count(struct nvme_bench *bench, unsigned count)
         same &=
             !memcmp(data_page(bench, i), data_page(bench, NVME_READ_PAGES_MAX + count - 1 - i), PAGE_SIZE);
     tap_ok(!error && same, "%u pages in one command are as read one by one (%s)", count, error_text(error));
+    tap_ok(is_filled(bench, 0x5a, count, NVME_READ_PAGES_MAX) &&
+               is_filled(bench, 0xa5, NVME_READ_PAGES_MAX + count, 1u << DATA_ORDER),
+           "the pages behind them are unchanged");
 }
 
 TEST(nvme_prps)

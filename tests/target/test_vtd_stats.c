@@ -7,20 +7,12 @@
 #include "lib/platform.h"
 #include "lib/tap.h"
 #include "tests/target/edu_bench.h"
+#include "tests/target/queue_sums.h"
 
 #define LARGE_ORDER 9
 #define SMALL       3u /* pages behind a large one */
 #define BYTES       (2 * MIB + SMALL * PAGE_SIZE)
 #define ROUNDS      16u
-
-static uint64_t sum(const uint64_t *values, unsigned count)
-{
-    uint64_t total = 0;
-
-    while (count--)
-        total += values[count];
-    return total;
-}
 
 static void check_leaves(struct iommu_domain *domain, uint64_t small, uint64_t large, const char *when)
 {
@@ -31,13 +23,25 @@ static void check_leaves(struct iommu_domain *domain, uint64_t small, uint64_t l
            (unsigned long long)leaves[0], (unsigned long long)leaves[1], (unsigned long long)leaves[2]);
 }
 
-static void check_sums(const struct vtd_queue_stats *stats)
+/* How many tables a domain has, and how many it has freed. */
+static struct iommu_domain_info tables_of(struct iommu_domain *domain)
 {
-    tap_ok(stats->batches == stats->completed + stats->refused + stats->dropped + stats->timed_out,
-           "each of %llu batches came to an end", (unsigned long long)stats->batches);
-    tap_ok(sum(stats->latency, VTD_LATENCIES) == stats->completed, "the histogram has all that completed");
-    tap_ok(stats->invalidations[VTD_INVALIDATION_WAIT] == stats->batches, "each batch had one wait");
-    tap_ok(!stats->refused && !stats->timed_out && !stats->stalls && !stats->turned_away, "none failed");
+    struct iommu_domain_info info;
+
+    iommu_domain_info(domain, &info);
+    return info;
+}
+
+/* What was made and is gone was freed. */
+static void check_freed(struct iommu_domain *domain, const struct iommu_domain_info *before, uint64_t made)
+{
+    struct iommu_domain_info after = tables_of(domain);
+
+    tap_ok(after.tables == before->tables && after.tables_freed == before->tables_freed + made &&
+               !after.quarantined,
+           "%llu tables were made, and %llu are freed (%llu in use before, %llu now)",
+           (unsigned long long)made, (unsigned long long)(after.tables_freed - before->tables_freed),
+           (unsigned long long)before->tables, (unsigned long long)after.tables);
 }
 
 static bool map_and_unmap(struct edu_bench *bench, uint64_t hpa)
@@ -54,8 +58,7 @@ static void check_rounds(struct edu_bench *bench, uint64_t hpa)
 {
     struct vtd_unit *unit = vtd_unit_of(bench->edu.function);
     struct vtd_queue_stats before, after;
-    /* In caching mode it hears of what is mapped in second-stage tables too. */
-    unsigned told = vtd_limits()->caching_mode && vtd_stage() == VTD_SECOND_STAGE ? 2 : 1;
+    unsigned told = queue_sums_batches_a_round();
 
     vtd_queue_stats(&unit->queue, &before);
     for (unsigned i = 0; i < ROUNDS; i++)
@@ -64,17 +67,20 @@ static void check_rounds(struct edu_bench *bench, uint64_t hpa)
     vtd_queue_stats(&unit->queue, &after);
     tap_ok(after.batches - before.batches == ROUNDS * told, "%u maps and unmaps are %llu batches", ROUNDS,
            (unsigned long long)(after.batches - before.batches));
-    check_sums(&after);
+    queue_sums_check(&after);
 }
 
 TEST(vtd_statistics)
 {
+    struct iommu_domain_info before;
     struct edu_bench bench;
     void *memory;
+    uint64_t made;
 
     if (!edu_bench_open(&bench))
         return;
     memory = pages_alloc(LARGE_ORDER + 1, PAGE_DMA);
+    before = tables_of(bench.domain);
     if (memory && !iommu_map(bench.domain, BENCH_IOVA, BENCH_IOVA + BYTES - 1, virt_to_phys(memory),
                              PT_READ | PT_WRITE)) {
         /* One of them is the bench's own. */
@@ -82,8 +88,10 @@ TEST(vtd_statistics)
         edu_bench_write_passes(&bench, BENCH_IOVA + 2 * MIB, PAGE_SIZE, "write of a small page");
         tap_ok(!iommu_unmap(bench.domain, BENCH_IOVA, BENCH_IOVA + PAGE_SIZE - 1, NULL), "unmap its first");
         check_leaves(bench.domain, SMALL + 1 + 511, 0, "split");
+        made = tables_of(bench.domain).tables - before.tables;
         tap_ok(!iommu_unmap(bench.domain, BENCH_IOVA, BENCH_IOVA + BYTES - 1, NULL), "unmap the rest");
         check_leaves(bench.domain, 1, 0, "unmapped");
+        check_freed(bench.domain, &before, made);
         check_rounds(&bench, virt_to_phys(memory));
     } else {
         tap_ok(false, "no memory, or no mapping of it");
