@@ -273,6 +273,7 @@ static void programs_get_an_object_for_each_unit_and_domain(void **state)
         "{\"unit\":0,\"batches\":3,\"completed\":3,\"refused\":0,\"dropped\":0,\"timed_out\":0,"
         "\"under_way\":0,\"turned_away\":0,\"full\":0,\"stalls\":0,\"invalidations\":{\"context\":1,"
         "\"pasid_cache\":1,\"iotlb_global\":1,\"iotlb_domain\":0,");
+    assert_logged("\"fault_overflows\":0,\"widened\":0,\"cut_off\":0}\n");
     assert_logged("{\"unit\":1,\"batches\":5,\"completed\":5,");
     assert_logged("\"wait\":5,\"other\":0},\"latency_ns\":{\"");
     snprintf(text, sizeof text,
@@ -296,6 +297,7 @@ static void the_longest_object_fits(void **state)
 
     (void)state;
     memset(&queue->stats, 0xff, sizeof queue->stats);
+    vtd_unit(0)->widened = vtd_unit(0)->cut_offs = UINT64_MAX;
     iommu_stats_print_json();
     assert_null(strstr(host_log(), "too_long"));
     assert_logged("\"ice\":18446744073709551615,");
