@@ -79,7 +79,7 @@ int iommu_domain_release_quarantine(struct iommu_domain *domain) MUST_CHECK;
  * context entries are not present any more, by none of their PASIDs, and bus mastering (PCI command register)
  * is off. Such a device is still in its domains. It is blocked until it has been detached by all of its
  * PASIDs, and is then attached as any other. Nothing here switches bus mastering on again: its owner does,
- * when the device has been reset and attached.
+ * when the device has been reset and attached; and then looks whether it was cut off meanwhile.
  *
  * Whether a device is cut off, or is being detached, or a detach of it was not confirmed. */
 bool iommu_device_is_cut_off(struct pci_address device);

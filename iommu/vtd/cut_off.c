@@ -77,7 +77,9 @@ static void cut_off_one(void *context, struct pci_address device, uint32_t pasid
     if (victim->found || vtd_unit_of(device) != victim->unit)
         return;
     entry = vtd_context_find(victim->unit, device);
-    if (!entry || !(atomic_read(&entry[0]) & VTD_CONTEXT_PRESENT))
+    /* One that is being detached, and not present any more, may go by what the unit has cached of its entry.
+     */
+    if (!entry || !vtd_context_is_used(entry))
         return;
     victim->found = vtd_cut_off_device(victim->unit, entry, device);
     victim->device = device;
