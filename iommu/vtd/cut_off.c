@@ -51,14 +51,14 @@ static void stop_bus_master(struct pci_address device)
         platform_pci_write32(device, PCI_COMMAND, command & PCI_COMMAND_MASK & ~PCI_COMMAND_MASTER);
 }
 
-bool vtd_cut_off_device(struct vtd_unit *unit, uint64_t *context, struct pci_address device)
+bool vtd_cut_off_device(struct vtd_unit *unit, uint64_t *context, struct pci_address device, bool retracted)
 {
-    bool present = !mutant(NO_CUT_OFF) && vtd_context_retract(unit, context);
+    bool news = (!mutant(NO_CUT_OFF) && vtd_context_retract(unit, context)) || retracted;
 
     stop_bus_master(device);
-    if (present)
+    if (news)
         atomic_fetch_add(&unit->cut_offs, 1);
-    return present;
+    return news;
 }
 
 /* The next device that is cut off, of those on the list. */
@@ -81,7 +81,7 @@ static void cut_off_one(void *context, struct pci_address device, uint32_t pasid
      */
     if (!entry || !vtd_context_is_used(entry))
         return;
-    victim->found = vtd_cut_off_device(victim->unit, entry, device);
+    victim->found = vtd_cut_off_device(victim->unit, entry, device, false);
     victim->device = device;
 }
 

@@ -18,9 +18,10 @@
 int vtd_cut_off(struct iommu_domain *domain, uint64_t units, int error) MUST_CHECK;
 
 /* Cuts off one device, that no other CPU attaches or detaches meanwhile: takes the present bit from its
- * context entry and its right to be bus master, neither of which needs the unit. Returns whether the entry
- * was present. */
-bool vtd_cut_off_device(struct vtd_unit *unit, uint64_t *context, struct pci_address device);
+ * context entry and its right to be bus master, neither of which needs the unit. retracted: the caller took
+ * the present bit already, to detach it. Returns whether this is news: who had taken it before has said so.
+ */
+bool vtd_cut_off_device(struct vtd_unit *unit, uint64_t *context, struct pci_address device, bool retracted);
 
 /* For an attach, after it has made the entries of a device present: whether devices of the domain are being
  * cut off on this unit, or have been, and it may hold translations of before. Then the device must be blocked

@@ -62,9 +62,10 @@ static void destroy(struct iommu_domain *domain)
 {
     int error = 0;
 
-    /* Units whose last invalidation for a detached device failed are in the mask still. */
+    /* Units whose last invalidation for a detached device failed are in the mask still, and may have its
+     * context entry cached, which in legacy mode points to the tree. */
     for (uint64_t rest = domain->units; rest && !error; rest &= rest - 1)
-        error = invalidate_domain(vtd_unit((unsigned)__builtin_ctzll(rest)), domain->id, VTD_RID_PASID);
+        error = vtd_unit_invalidate_all(vtd_unit((unsigned)__builtin_ctzll(rest)));
     if (error) {
         log_error(
             "vtd: domain %s is gone, but a unit may walk its tree: domain id %u and the tree stay out of use",
@@ -120,24 +121,24 @@ static int invalidate_device(struct vtd_unit *unit, struct pci_address device, u
 }
 
 /* The entries of a device that leaves are retracted, and the unit may go on by what it has cached of them. */
-static void cut_off_unconfirmed(struct vtd_unit *unit, uint64_t *context, struct pci_address device)
+static void cut_off_unconfirmed(struct vtd_unit *unit, uint64_t *context, struct pci_address device,
+                                bool retracted)
 {
-    (void)vtd_cut_off_device(unit, context, device);
-    log_error("vtd%u: " PCI_FORMAT
-              " is cut off, and its bus mastering is off: the unit does not confirm that it is blocked",
-              unit->index, PCI_ARGS(device));
+    if (vtd_cut_off_device(unit, context, device, retracted))
+        log_error("vtd%u: " PCI_FORMAT
+                  " is cut off, and its bus mastering is off: the unit does not confirm that it is blocked",
+                  unit->index, PCI_ARGS(device));
 }
 
 /* Blocks the device: takes the present bit away, waits until the unit knows, and clears the entry. When the
  * unit does not confirm it stays as it is, for the unit may be reading it. */
 static int block_legacy(struct vtd_unit *unit, uint64_t *context, struct pci_address device)
 {
-    int error;
+    bool retracted = vtd_context_retract(unit, context);
+    int error = invalidate_device(unit, device, vtd_stage_context_did(context), VTD_RID_PASID);
 
-    vtd_context_retract(unit, context);
-    error = invalidate_device(unit, device, vtd_stage_context_did(context), VTD_RID_PASID);
     if (error)
-        cut_off_unconfirmed(unit, context, device);
+        cut_off_unconfirmed(unit, context, device, retracted);
     else
         vtd_context_clear(unit, context);
     return error;
@@ -151,15 +152,14 @@ static int block_pasid(struct vtd_unit *unit, uint64_t *context, struct pci_addr
     struct vtd_pasid_entry *entry = vtd_pasid_entry_find(directory, pasid);
     bool last = vtd_pasid_count(directory, VTD_PASID_PRESENT) == 1;
     bool others = last && vtd_pasid_count(directory, ~0ull) > 1;
+    bool retracted = last && vtd_context_retract(unit, context);
     int error;
 
-    if (last)
-        vtd_context_retract(unit, context);
     vtd_pasid_retract(unit, entry);
     error = others ? vtd_unit_invalidate_all(unit)
                    : invalidate_device(unit, device, vtd_stage_pasid_did(entry), pasid);
     if (error) {
-        cut_off_unconfirmed(unit, context, device);
+        cut_off_unconfirmed(unit, context, device, retracted);
         return error;
     }
     vtd_pasid_clear(unit, entry);
