@@ -141,17 +141,29 @@ static void print_devices(struct iommu_domain *domain)
         printf("    " PCI_FORMAT, PCI_ARGS(list.devices[i]));
         if (list.pasids[i] != IOMMU_NO_PASID)
             printf(" PASID %u", list.pasids[i]);
-        printf("\n");
+        printf("%s\n", iommu_device_is_cut_off(list.devices[i]) ? "  cut off" : "");
     }
     if (list.count > LISTED_MAX)
         printf("    and %u more\n", list.count - LISTED_MAX);
+}
+
+static int release(const char *name)
+{
+    struct iommu_domain *domain = iommu_domain_find(name);
+
+    if (!domain) {
+        printf("no domain is called \"%s\"\n", name);
+        return ERR_NOT_FOUND;
+    }
+    return iommu_domain_release_quarantine(domain);
 }
 
 static int command_domains(int argc, char **argv)
 {
     struct domain_list list = {.count = 0};
 
-    (void)argv;
+    if (argc == 3 && !strcmp(argv[1], "release"))
+        return release(argv[2]);
     if (argc != 1)
         return ERR_INVALID;
     iommu_domains_visit(list_domain, &list);
@@ -172,4 +184,5 @@ static int command_domains(int argc, char **argv)
 
 SHELL_COMMAND_JSON("iommu", "[stats [--json]]", "remapping units; what they and domains have done so far",
                    command_iommu, command_iommu_json);
-SHELL_COMMAND("domains", "", "domains and the devices in them", command_domains);
+SHELL_COMMAND("domains", "[release DOMAIN]",
+              "domains and the devices in them; tries again what units did not confirm", command_domains);

@@ -189,7 +189,8 @@ int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struc
     return error;
 }
 
-/* Tries once more what an invalidation did not confirm. */
+/* Tries once more what an invalidation did not confirm. Even when no table waits: leaves may have gone, of
+ * which an agent holds translations. */
 static int settle_quarantine(struct iommu_domain *domain)
 {
     struct gather gather;
@@ -199,6 +200,18 @@ static int settle_quarantine(struct iommu_domain *domain)
     atomic_fetch_sub(&domain->quarantined, gather.table_count);
     spin_unlock(&domain->quarantine_lock);
     return settle(domain, &gather, NULL);
+}
+
+int iommu_domain_release_quarantine(struct iommu_domain *domain)
+{
+    int error;
+
+    if (!domain->pt.root)
+        return 0; /* nothing was ever mapped */
+    domain_lock(domain);
+    error = settle_quarantine(domain);
+    domain_unlock(domain);
+    return error;
 }
 
 static unsigned count_devices(const struct iommu_domain *domain)

@@ -30,7 +30,7 @@ struct iommu_domain_ops {
 
     /* Invalidates the gather's range, its table entries too when gather_has_tables(), on every unit that the
      * domain is attached to, and waits until all have completed it, and until the DMA that used the old
-     * translations is drained. */
+     * translations is drained. When this fails, whoever may go on by them has been cut off. */
     int (*invalidate)(struct iommu_domain *domain, const struct gather *gather);
 
     /* The same after pages were mapped in the gather's range, where units may have kept that nothing was
@@ -61,7 +61,9 @@ struct iommu_domain {
     uint64_t untranslated_end;
     uint64_t units; /* bit n: unit n may hold translations of this tree (atomic; see vtd/flush.c) */
     uint32_t unit_devices[IOMMU_UNITS_MAX]; /* devices attached on unit n (atomic; changed by the ops) */
-    uint64_t tables_freed;                  /* atomic, as the next one */
+    uint32_t unit_cutting[IOMMU_UNITS_MAX]; /* CPUs that cut devices off on unit n (atomic; vtd/cut_off.c) */
+    uint64_t units_unconfirmed; /* bit n: unit n may hold what was unmapped (atomic; vtd/cut_off.c) */
+    uint64_t tables_freed;      /* atomic, as the next one */
     uint64_t quarantined;
     struct spinlock quarantine_lock;
     struct list quarantine; /* table pages that an agent may still walk: never freed */

@@ -68,6 +68,23 @@ int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 
 struct iommu_domain *iommu_domain_find(const char *name);
 
+/* Tries once more what a unit did not confirm before. When this returns 0 no device reaches anything that was
+ * unmapped before it was called, with whatever result: pages that a map or an unmap which failed said must
+ * not be used may be used again, and the tables that were held back are freed. Devices that were cut off stay
+ * so. ERR_TIMEOUT, ERR_HARDWARE: nothing is released, and the devices of the domain on a unit that does not
+ * confirm are cut off. */
+int iommu_domain_release_quarantine(struct iommu_domain *domain) MUST_CHECK;
+
+/* A unit that does not confirm an invalidation in time is told to drop more; when it does not do that either,
+ * all devices that are in the domain and behind this unit are cut off, each with a line in the log: their
+ * context entries are not present any more, by none of their PASIDs, and bus mastering (PCI command register)
+ * is off. Such a device is still in its domains. It is blocked until it has been detached by all of its
+ * PASIDs, and is then attached as any other. Nothing here switches bus mastering on again: its owner does,
+ * when the device has been reset and attached; and then looks whether it was cut off meanwhile.
+ *
+ * Whether a device is cut off, or is being detached, or a detach of it was not confirmed. */
+bool iommu_device_is_cut_off(struct pci_address device);
+
 /* Stands for requests that have no PASID. */
 #define IOMMU_NO_PASID 0u
 
@@ -76,26 +93,29 @@ struct iommu_domain *iommu_domain_find(const char *name);
  * IOMMU_NO_PASID. ERR_NOT_FOUND: no unit covers the device; ERR_BUSY: it is in a domain already by this
  * PASID, or on its way; ERR_UNSUPPORTED: firmware goes on using it (RMRR), its unit lacks what the domain is
  * made of, or nobody said that the device may pass through; ERR_RANGE: its requests cannot have this PASID;
- * ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked still. */
+ * ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked still. ERR_HARDWARE also: the device is cut off, and is
+ * in a domain by another PASID; or others of this domain behind its unit are being cut off. */
 int iommu_attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid) MUST_CHECK;
 
 /* Blocks a device again. When this returns 0 none of its DMA is under way. ERR_NOT_FOUND: it is not in this
  * domain; ERR_BUSY: another CPU is moving it; ERR_TIMEOUT, ERR_HARDWARE: its entries are gone, but a unit did
- * not confirm. */
+ * not confirm: it is cut off, by its other PASIDs too. */
 int iommu_detach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid) MUST_CHECK;
 
 /* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing
  * when it fails: ERR_INVALID, ERR_RANGE (not whole pages, or beyond what the units translate), ERR_FORBIDDEN
  * (the target is not memory allocated as PAGE_DMA), ERR_EXISTS (something is mapped there), ERR_NOMEM.
  * ERR_TIMEOUT, ERR_HARDWARE: it failed, part of it stood for a moment, and a unit did not confirm that it is
- * gone: the pages must not be used again. Callers on disjoint ranges need no lock. */
+ * gone: the pages must not be used again, as after an unmap that fails so. Callers on disjoint ranges need no
+ * lock. */
 int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
     MUST_CHECK;
 
 /* Unmaps what is mapped in [iova, last]; holes are fine. When it returns 0 no device reaches those pages any
  * more. dirty (may be NULL) gets the pages that were dirty. ERR_INVALID, ERR_RANGE, ERR_NOMEM (to split a
  * large leaf that reaches beyond the range): nothing changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit
- * did not confirm: the pages must not be used again. */
+ * did not confirm, and its devices are cut off: the pages must not be used again before
+ * iommu_domain_release_quarantine() has returned 0, for DMA may be under way. */
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
     MUST_CHECK;
 
@@ -106,8 +126,8 @@ bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *le
  * invalidation: every write that a device completed before this returned is in this bitmap, or will be in the
  * next one. Runs beside map and unmap without blocking either; two harvests of one range must not run at
  * once. stats may be NULL. ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED (the units do not keep dirty bits);
- * ERR_TIMEOUT, ERR_HARDWARE (a unit did not confirm; the bitmap has what was found, and the next harvest will
- * report it again, with what lies between). */
+ * ERR_TIMEOUT, ERR_HARDWARE (a unit did not confirm, and its devices are cut off; the bitmap has what was
+ * found, and the next harvest will report it again, with what lies between). */
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
                   unsigned flags, struct harvest_stats *stats) MUST_CHECK;
 

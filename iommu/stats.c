@@ -3,6 +3,7 @@
 #include "iommu/stats.h"
 #include "iommu/iommu.h"
 #include "iommu/vtd/vtd.h"
+#include "lib/atomic.h"
 #include "lib/json.h"
 #include "lib/rcu_pages.h"
 #include <inttypes.h>
@@ -73,6 +74,8 @@ static void print_kinds(const struct vtd_unit *unit, const struct vtd_queue_stat
     printf("vtd%-3u errors: %" PRIu64 " IQE, %" PRIu64 " ITE, %" PRIu64 " ICE; %" PRIu64
            " times no register for a fault\n",
            unit->index, stats->iqe, stats->ite, stats->ice, unit->fault_overflows);
+    printf("vtd%-3u what failed: %" PRIu64 " completed by a wider one; %" PRIu64 " devices cut off\n",
+           unit->index, atomic_read(&unit->widened), atomic_read(&unit->cut_offs));
 }
 
 static void print_latency(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
@@ -177,6 +180,8 @@ static void print_unit_json(const struct vtd_unit *unit, const struct vtd_queue_
     json_number(&json, "ite", stats->ite);
     json_number(&json, "ice", stats->ice);
     json_number(&json, "fault_overflows", unit->fault_overflows);
+    json_number(&json, "widened", atomic_read(&unit->widened));
+    json_number(&json, "cut_off", atomic_read(&unit->cut_offs));
     add_self_test(&json, &unit->self_test);
     json_print(&json);
 }

@@ -36,6 +36,8 @@
     X(INTERRUPT_NOT_INVALIDATED, "an interrupt's entry changes or goes, and the unit keeps what it cached")  \
     X(INTERRUPT_SOURCE_UNCHECKED, "an interrupt's entry takes interrupts of any device")                     \
     X(INTERRUPT_IN_HALVES, "an interrupt's entry is written in two halves, the one with P first")            \
+    X(NO_CUT_OFF, "the context entry of a device that is cut off stays present")                             \
+    X(CUT_OFF_FLAG_AFTER, "who cuts devices off says so when the entries are done")                          \
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \
     X(NO_FAULT_BUDGET, "the fault interrupt reads on for as long as devices fault")                          \

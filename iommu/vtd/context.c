@@ -84,10 +84,12 @@ void vtd_context_set(const struct vtd_unit *unit, uint64_t *entry, const uint64_
     vtd_unit_sync_table(unit, entry, count * sizeof *entry);
 }
 
-void vtd_context_retract(const struct vtd_unit *unit, uint64_t *entry)
+bool vtd_context_retract(const struct vtd_unit *unit, uint64_t *entry)
 {
-    atomic_fetch_and(&entry[0], ~VTD_CONTEXT_PRESENT);
+    uint64_t before = atomic_fetch_and(&entry[0], ~VTD_CONTEXT_PRESENT);
+
     vtd_unit_sync_table(unit, entry, sizeof *entry);
+    return before & VTD_CONTEXT_PRESENT;
 }
 
 void vtd_context_clear(const struct vtd_unit *unit, uint64_t *entry)

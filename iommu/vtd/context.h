@@ -37,11 +37,18 @@ static inline bool vtd_context_is_used(const uint64_t *entry)
 void vtd_context_set(const struct vtd_unit *unit, uint64_t *entry, const uint64_t *words);
 
 /* Takes the present bit away and leaves the rest, which the unit may be reading still: until an invalidation
- * has completed it belongs to both (6.5.3.3). */
-void vtd_context_retract(const struct vtd_unit *unit, uint64_t *entry);
+ * has completed it belongs to both (6.5.3.3). Returns whether it was there. */
+bool vtd_context_retract(const struct vtd_unit *unit, uint64_t *entry);
 
 /* Clears what vtd_context_retract() left. */
 void vtd_context_clear(const struct vtd_unit *unit, uint64_t *entry);
+
+/* Whether an entry, of a context table or of a PASID table, was retracted and is not cleared: the device was
+ * cut off, or a unit has not confirmed (yet) that it was detached. */
+static inline bool vtd_context_is_retracted(const uint64_t *entry)
+{
+    return (atomic_read(&entry[0]) & ~VTD_CONTEXT_FPD) && !(atomic_read(&entry[0]) & VTD_CONTEXT_PRESENT);
+}
 
 /* What an entry that was set and not cleared points to: a PASID directory in scalable mode, a second-stage
  * tree or 0 (pass-through) in legacy mode. */

@@ -65,11 +65,12 @@ static inline struct vtd_descriptor vtd_descriptor_pasid_cache(uint16_t did, uin
 }
 
 /* IOTLB (6.5.2.3), global and of a domain: first-stage translations and their table entries too; and 2^mask
- * pages from iova in second-stage translations of a domain, table entries too unless leaf_only (IH). The last
- * two also drain DMA, on old units only if they are told so (DR, DW). */
+ * pages from iova in second-stage translations of a domain, table entries too unless leaf_only (IH). All
+ * drain DMA, on old units only if they are told so (DR, DW). */
 static inline struct vtd_descriptor vtd_descriptor_iotlb_global(void)
 {
-    return (struct vtd_descriptor){{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(1)}};
+    return (struct vtd_descriptor){
+        {VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(1) | VTD_DESCRIPTOR_DW | VTD_DESCRIPTOR_DR}};
 }
 
 static inline struct vtd_descriptor vtd_descriptor_iotlb_domain(uint16_t did)

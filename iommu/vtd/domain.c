@@ -2,6 +2,7 @@
 /* Domains: makes them, and moves devices in and out. */
 #include "iommu/vtd/domain.h"
 #include "iommu/vtd/context.h"
+#include "iommu/vtd/cut_off.h"
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/flush.h"
 #include "iommu/vtd/pasid.h"
@@ -61,9 +62,10 @@ static void destroy(struct iommu_domain *domain)
 {
     int error = 0;
 
-    /* Units whose last invalidation for a detached device failed are in the mask still. */
+    /* Units whose last invalidation for a detached device failed are in the mask still, and may have its
+     * context entry cached, which in legacy mode points to the tree. */
     for (uint64_t rest = domain->units; rest && !error; rest &= rest - 1)
-        error = invalidate_domain(vtd_unit((unsigned)__builtin_ctzll(rest)), domain->id, VTD_RID_PASID);
+        error = vtd_unit_invalidate_all(vtd_unit((unsigned)__builtin_ctzll(rest)));
     if (error) {
         log_error(
             "vtd: domain %s is gone, but a unit may walk its tree: domain id %u and the tree stay out of use",
@@ -118,41 +120,46 @@ static int invalidate_device(struct vtd_unit *unit, struct pci_address device, u
     return invalidate_domain(unit, did, pasid);
 }
 
-static void log_unconfirmed(const struct vtd_unit *unit, struct pci_address device)
+/* The entries of a device that leaves are retracted, and the unit may go on by what it has cached of them. */
+static void cut_off_unconfirmed(struct vtd_unit *unit, uint64_t *context, struct pci_address device,
+                                bool retracted)
 {
-    log_error("vtd%u: " PCI_FORMAT " is cut off, but the unit does not confirm it", unit->index,
-              PCI_ARGS(device));
+    if (vtd_cut_off_device(unit, context, device, retracted))
+        log_error("vtd%u: " PCI_FORMAT
+                  " is cut off, and its bus mastering is off: the unit does not confirm that it is blocked",
+                  unit->index, PCI_ARGS(device));
 }
 
 /* Blocks the device: takes the present bit away, waits until the unit knows, and clears the entry. When the
  * unit does not confirm it stays as it is, for the unit may be reading it. */
 static int block_legacy(struct vtd_unit *unit, uint64_t *context, struct pci_address device)
 {
-    int error;
+    bool retracted = vtd_context_retract(unit, context);
+    int error = invalidate_device(unit, device, vtd_stage_context_did(context), VTD_RID_PASID);
 
-    vtd_context_retract(unit, context);
-    error = invalidate_device(unit, device, vtd_stage_context_did(context), VTD_RID_PASID);
     if (error)
-        log_unconfirmed(unit, device);
+        cut_off_unconfirmed(unit, context, device, retracted);
     else
         vtd_context_clear(unit, context);
     return error;
 }
 
-/* The same for one PASID, and for the device as a whole if that was the last. */
+/* The same for one PASID, and for the device as a whole if that was the last. Entries of other PASIDs may
+ * have been left behind then, of which the unit has to forget everything before their tables go. */
 static int block_pasid(struct vtd_unit *unit, uint64_t *context, struct pci_address device, uint32_t pasid)
 {
     uint64_t *directory = phys_to_virt(vtd_context_target(context));
     struct vtd_pasid_entry *entry = vtd_pasid_entry_find(directory, pasid);
-    bool last = vtd_pasid_count(directory) == 1;
+    bool last = vtd_pasid_count(directory, VTD_PASID_PRESENT) == 1;
+    bool others = last && vtd_pasid_count(directory, ~0ull) > 1;
+    bool retracted = last && vtd_context_retract(unit, context);
     int error;
 
-    if (last)
-        vtd_context_retract(unit, context);
     vtd_pasid_retract(unit, entry);
-    error = invalidate_device(unit, device, vtd_stage_pasid_did(entry), pasid);
+    error = others ? vtd_unit_invalidate_all(unit)
+                   : invalidate_device(unit, device, vtd_stage_pasid_did(entry), pasid);
     if (error) {
-        log_unconfirmed(unit, device);
+        cut_off_unconfirmed(unit, context, device, retracted);
         return error;
     }
     vtd_pasid_clear(unit, entry);
@@ -168,31 +175,33 @@ static int block(struct vtd_unit *unit, uint64_t *context, struct pci_address de
     return unit->scalable ? block_pasid(unit, context, device, pasid) : block_legacy(unit, context, device);
 }
 
-/* The entry, of a context table or of a PASID table, was retracted, and is not cleared: a unit did not
- * confirm that it is gone. */
-static bool is_left_behind(const uint64_t *entry)
-{
-    return vtd_context_is_used(entry) && !(entry[0] & VTD_CONTEXT_PRESENT);
-}
-
-/* What a detach that was not confirmed left behind: tries again, with all that the unit has cached. */
-static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, uint32_t pasid)
+/* What a detach that was not confirmed left behind: tries again, with all that the unit has cached. A device
+ * that was cut off is in domains by its other PASIDs still, and stays so: ERR_HARDWARE. */
+static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, struct pci_address device,
+                             uint32_t pasid)
 {
     uint64_t target = vtd_context_target(context);
-    struct vtd_pasid_entry *entry =
-        unit->scalable && target ? vtd_pasid_entry_find(phys_to_virt(target), pasid) : NULL;
-    bool whole = is_left_behind(context);
+    uint64_t *directory = unit->scalable && target ? phys_to_virt(target) : NULL;
+    struct vtd_pasid_entry *entry = directory ? vtd_pasid_entry_find(directory, pasid) : NULL;
+    bool whole = vtd_context_is_retracted(context);
     int error;
 
-    if (!whole && !(entry && is_left_behind(entry->word)))
+    if (!whole && !(entry && vtd_context_is_retracted(entry->word)))
         return 0;
+    if (whole && directory && vtd_pasid_count(directory, VTD_PASID_PRESENT)) {
+        log_error("vtd%u: " PCI_FORMAT
+                  " is cut off: it can be in no other domain until it is detached by all "
+                  "of its PASIDs",
+                  unit->index, PCI_ARGS(device));
+        return ERR_HARDWARE;
+    }
     error = vtd_unit_invalidate_all(unit);
     if (error)
         return error;
     if (whole) {
         vtd_context_clear(unit, context);
-        if (unit->scalable)
-            vtd_pasid_free(phys_to_virt(target));
+        if (directory)
+            vtd_pasid_free(directory);
     } else {
         vtd_pasid_clear(unit, entry);
     }
@@ -289,6 +298,20 @@ static int attach_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint
     return 0;
 }
 
+/* The device's entries are present: waits until the unit knows. Only caching mode keeps entries that were not
+ * present (6.2), but then it must be told. */
+static int confirm_attach(const struct iommu_domain *domain, struct vtd_unit *unit, struct pci_address device,
+                          uint32_t pasid)
+{
+    if (!vtd_cut_off_forbids(domain, unit))
+        return invalidate_device(unit, device, domain->id, pasid);
+    log_error(
+        "vtd%u: " PCI_FORMAT
+        " stays blocked: the unit does not confirm an invalidation of domain %s, whose devices are cut off",
+        unit->index, PCI_ARGS(device), domain->name);
+    return ERR_HARDWARE;
+}
+
 static int attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid)
 {
     struct vtd_unit *unit = vtd_unit_of(device);
@@ -300,15 +323,16 @@ static int attach(struct iommu_domain *domain, struct pci_address device, uint32
     context = vtd_context_make(unit, device);
     if (!context)
         return ERR_NOMEM;
-    error = clear_left_behind(unit, context, pasid);
+    error = clear_left_behind(unit, context, device, pasid);
+    if (!error)
+        error = vtd_cut_off_settle(domain, unit);
     if (!error && unit->scalable)
         error = attach_pasid(domain, unit, context, pasid);
     if (error)
         return error;
     if (!unit->scalable)
         attach_legacy(domain, unit, context);
-    /* Only caching mode keeps entries that were not present (6.2), but then it must be told. */
-    error = invalidate_device(unit, device, domain->id, pasid);
+    error = confirm_attach(domain, unit, device, pasid);
     if (error)
         leave_unit(domain, unit, block(unit, context, device, pasid) == 0);
     return error;
@@ -330,13 +354,16 @@ static int detach(struct iommu_domain *domain, struct pci_address device, uint32
 static int invalidate(struct iommu_domain *domain, const struct gather *gather)
 {
     struct vtd_flush flush;
+    uint64_t failed;
+    int error;
 
     /* What is cached of a first-stage tree has the PASID of the request, and a domain does not know which. */
     if (atomic_read(&domain->has_pasids) && !mutant(PASIDS_FORGOTTEN))
         vtd_flush_plan_domain(&flush, domain->id);
     else
         vtd_flush_plan(&flush, vtd_limits(), stage_of(domain) == VTD_FIRST_STAGE, domain->id, gather);
-    return vtd_flush_run(domain, &flush);
+    error = vtd_flush_run(domain, &flush, &failed);
+    return error ? vtd_cut_off(domain, failed, error) : 0;
 }
 
 /* In caching mode a unit keeps what is not present in second-stage tables too (6.1). */

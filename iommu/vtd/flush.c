@@ -52,37 +52,54 @@ void vtd_flush_plan_all(struct vtd_flush *flush, const struct vtd_unit *unit, ui
     flush->count = 3;
 }
 
-int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flush)
+static const struct vtd_flush *flush_of(struct vtd_flush_modes modes, unsigned unit)
+{
+    return vtd_unit(unit)->scalable ? modes.scalable : modes.legacy;
+}
+
+static void note_failure(unsigned unit, int result, uint64_t *failed, int *error)
+{
+    if (!result)
+        return;
+    *failed |= 1ull << unit;
+    if (!*error)
+        *error = result;
+}
+
+int vtd_flush_run_on(uint64_t units, struct vtd_flush_modes modes, uint64_t *failed)
 {
     struct vtd_ticket tickets[IOMMU_UNITS_MAX];
-    uint64_t submitted = 0;
-    uint64_t units;
     int error = 0;
 
+    *failed = 0;
+    /* All units at once, then all waits. The drain of the DMA that used an old translation is part of the
+     * invalidation (6.5.4). */
+    for (uint64_t rest = units; rest; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(rest);
+        const struct vtd_flush *flush = flush_of(modes, i);
+
+        if (flush->count)
+            note_failure(i,
+                         vtd_queue_submit(&vtd_unit(i)->queue, flush->descriptors, flush->count, &tickets[i]),
+                         failed, &error);
+    }
+    for (uint64_t rest = mutant(NO_WAIT) ? 0 : units & ~*failed; rest; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(rest);
+        const struct vtd_flush *flush = flush_of(modes, i);
+
+        if (flush->count)
+            note_failure(i, vtd_queue_wait(&vtd_unit(i)->queue, flush->descriptors, flush->count, tickets[i]),
+                         failed, &error);
+    }
+    return error;
+}
+
+int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flush, uint64_t *failed)
+{
     /* The caller changed page-table entries before. This fence orders those stores against the read of the
      * units that may have walked them. Its partner is in domain.c, join_unit(): an attaching CPU puts
      * the unit into the mask, full fence, and only then makes the device's entry present. So either this read
      * sees the unit, or every walk of it sees the changed entries. */
     atomic_fence_full();
-    units = atomic_read(&domain->units);
-
-    /* All units at once, then all waits. The drain of the DMA that used an old translation is part of the
-     * invalidation (6.5.4). */
-    for (uint64_t rest = units; rest; rest &= rest - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(rest);
-        int result = vtd_queue_submit(&vtd_unit(i)->queue, flush->descriptors, flush->count, &tickets[i]);
-
-        if (result == 0)
-            submitted |= 1ull << i;
-        else if (!error)
-            error = result;
-    }
-    for (uint64_t rest = mutant(NO_WAIT) ? 0 : submitted; rest; rest &= rest - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(rest);
-        int result = vtd_queue_wait(&vtd_unit(i)->queue, flush->descriptors, flush->count, tickets[i]);
-
-        if (result && !error)
-            error = result;
-    }
-    return error;
+    return vtd_flush_run_on(atomic_read(&domain->units), (struct vtd_flush_modes){flush, flush}, failed);
 }

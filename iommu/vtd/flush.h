@@ -27,5 +27,15 @@ void vtd_flush_plan_domain(struct vtd_flush *flush, uint16_t did);
 void vtd_flush_plan_all(struct vtd_flush *flush, const struct vtd_unit *unit, uint16_t did, uint32_t pasid);
 
 /* Carries it out on every unit in domain->units, and waits for all of them. ERR_TIMEOUT, ERR_HARDWARE: the
- * first failure, after the others have been waited for. Outside RCU read sections. */
-int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flush) MUST_CHECK;
+ * first failure, after the others have been waited for; *failed has a bit for each unit that did not confirm.
+ * Outside RCU read sections. */
+int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flush, uint64_t *failed)
+    MUST_CHECK;
+
+/* What each unit is told in its table mode; with a count of 0 nothing. */
+struct vtd_flush_modes {
+    const struct vtd_flush *legacy, *scalable;
+};
+
+/* The same on these units (bit n: unit n). */
+int vtd_flush_run_on(uint64_t units, struct vtd_flush_modes modes, uint64_t *failed) MUST_CHECK;

@@ -8,7 +8,6 @@
 #define DIRECTORY_ENTRY_PRESENT (1ull << 0)
 #define DIRECTORY_ENTRIES       (1u << (VTD_PASID_PDTS + 7))
 #define TABLE_ENTRIES           (PAGE_SIZE / sizeof(struct vtd_pasid_entry))
-#define ENTRY_PRESENT           (1ull << 0)
 
 _Static_assert(DIRECTORY_ENTRIES * sizeof(uint64_t) == PAGE_SIZE, "the directory is a page");
 _Static_assert(DIRECTORY_ENTRIES *TABLE_ENTRIES == 1 << VTD_PASIDS_LG2, "PASIDs that it is for");
@@ -77,7 +76,7 @@ void vtd_pasid_retract(const struct vtd_unit *unit, struct vtd_pasid_entry *entr
 {
     uint64_t word = entry->word[0];
 
-    atomic_write_release(&entry->word[0], word & ~ENTRY_PRESENT);
+    atomic_write_release(&entry->word[0], word & ~VTD_PASID_PRESENT);
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
@@ -87,12 +86,12 @@ void vtd_pasid_clear(const struct vtd_unit *unit, struct vtd_pasid_entry *entry)
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
-unsigned vtd_pasid_count(const uint64_t *directory)
+unsigned vtd_pasid_count(const uint64_t *directory, uint64_t bits)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < DIRECTORY_ENTRIES; i++)
         for (unsigned n = 0; directory[i] && n < TABLE_ENTRIES; n++)
-            count += table_of(directory[i])[n].word[0] != 0;
+            count += (table_of(directory[i])[n].word[0] & bits) != 0;
     return count;
 }

@@ -45,5 +45,8 @@ void vtd_pasid_retract(const struct vtd_unit *unit, struct vtd_pasid_entry *entr
 /* Clears what vtd_pasid_retract() left. */
 void vtd_pasid_clear(const struct vtd_unit *unit, struct vtd_pasid_entry *entry);
 
-/* How many entries below the directory were set and not cleared. */
-unsigned vtd_pasid_count(const uint64_t *directory);
+/* How many entries below the directory have one of these bits: the present bit for those by which the device
+ * is in a domain, all bits for those that were set and not cleared. */
+unsigned vtd_pasid_count(const uint64_t *directory, uint64_t bits);
+
+#define VTD_PASID_PRESENT (1ull << 0)

@@ -80,10 +80,14 @@ void gather_set_harvested(struct gather *gather);
  * went. */
 uint64_t gather_free(struct gather *gather, bool rcu);
 
-/* An invalidation did not complete: moves the table pages to a list that nobody frees from. Returns how many.
- * Agents may go on through those tables, and through large leaves that were split, so splits stay open; but
- * frozen entries are empty then, since a mapper cannot wait for ever: what is mapped there may not be found
- * by such an agent, as long as nobody cuts it off. */
+/* An invalidation did not complete, and the agents that failed have been cut off: moves the table pages to a
+ * list that nobody frees from. Returns how many. DMA that is under way may go on through those tables, and
+ * through large leaves that were split, so splits stay open; but frozen entries are empty then, since a
+ * mapper cannot wait for ever, and nobody who may still ask goes by the old tables.
+ *
+ * Tables above that are empty now stay linked, and are no loss: whoever next unmaps something below them, or
+ * a range that covers them, takes them out as any others, and at the latest the domain's end does. To take
+ * them out here would need another invalidation of the agents that did not fail. */
 uint64_t gather_quarantine(struct gather *gather, struct list *quarantine);
 
 /* The opposite, for another try: all that the list has is owed again. Agents may hold anything of [0, last].

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fuzz target: bytes as what users of iommu.h do, on two fake units that fail now and then. After each step
- * every device reaches what a plain array of pages says, and nothing else. */
+ * every device reaches what a plain array of pages says, and nothing else; or nothing, if it was cut off. */
 #include "iommu/domain.h"
 #include "iommu/iommu.h"
 #include "iommu/vtd/regs.h"
+#include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
 #include "lib/rcu.h"
@@ -111,6 +112,15 @@ static void detach(unsigned which, unsigned device)
     domain_of[device] = DOMAINS;
 }
 
+static void release(unsigned which)
+{
+    int error = iommu_domain_release_quarantine(domains[which]);
+    struct iommu_domain_info info;
+
+    iommu_domain_info(domains[which], &info);
+    check(error ? is_failure(error) : !info.quarantined);
+}
+
 static void choose_pages(struct input *input, unsigned *first, unsigned *count)
 {
     unsigned shape = input_byte(input);
@@ -201,6 +211,7 @@ static void check_page(unsigned which, unsigned page)
     struct pt_leaf leaf;
     uint64_t iova = IOVA + page * PAGE_SIZE, found;
     uint64_t hpa = which < DOMAINS ? reference[which][page] : 0;
+    bool cut_off;
 
     if (which < DOMAINS) {
         check(iommu_lookup(domains[which], iova, &leaf) == (hpa != 0));
@@ -209,9 +220,12 @@ static void check_page(unsigned which, unsigned page)
     for (unsigned i = 0; i < DEVICES; i++) {
         if (devices[i].unit == UNITS || domain_of[i] != which)
             continue;
+        /* Only behind units that did not confirm. */
+        cut_off = iommu_device_is_cut_off(devices[i].address);
+        check(!cut_off || vtd_unit(devices[i].unit)->cut_offs);
         check(fake_vtd_walk(&fakes[devices[i].unit], pci_source_id(devices[i].address), iova, &found) ==
-              (hpa != 0));
-        check(!hpa || found == hpa);
+              (hpa && !cut_off));
+        check(!hpa || cut_off || found == hpa);
     }
 }
 
@@ -256,6 +270,9 @@ static void step(struct input *input)
         break;
     case 10:
         harvest(input, which);
+        break;
+    case 11:
+        release(which);
         break;
     default:
         map(input, which);

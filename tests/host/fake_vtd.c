@@ -60,8 +60,10 @@ static bool fetch(struct fake_vtd *unit)
         unit->fsts & (VTD_FSTS_IQE | VTD_FSTS_ITE))
         return false;
     descriptor = ring[unit->iqh / sizeof descriptor];
-    if (VTD_DESCRIPTOR_TYPE(descriptor) == unit->refuse_type) {
-        unit->refuse_type = 0;
+    if (VTD_DESCRIPTOR_TYPE(descriptor) == unit->refuse_type ||
+        (unit->refuses && unit->refuses(&descriptor))) {
+        if (VTD_DESCRIPTOR_TYPE(descriptor) == unit->refuse_type)
+            unit->refuse_type = 0;
         unit->fsts |= VTD_FSTS_IQE;
         unit->iqercd = 3;
         return false;

@@ -31,9 +31,10 @@ struct fake_vtd {
     bool queue_lazy; /* the queue is read one descriptor at each fake_vtd_step(), not when the tail is written
                       */
     unsigned refuse_type; /* the next descriptor of this type is refused (IQE) */
-    int time_out_in;      /* after so many more descriptors a device does not answer (ITE); negative: never */
-    bool waits_held;      /* waits are fetched and do not complete */
-    bool gone;            /* every register reads as all ones */
+    bool (*refuses)(const struct vtd_descriptor *descriptor); /* and those that this says of; NULL: none */
+    int time_out_in; /* after so many more descriptors a device does not answer (ITE); negative: never */
+    bool waits_held; /* waits are fetched and do not complete */
+    bool gone;       /* every register reads as all ones */
     void (*on_step)(struct fake_vtd *unit); /* before each step of a lazy queue: changes what is above */
     void (*on_done)(const struct vtd_descriptor *descriptor); /* a descriptor was carried out */
 

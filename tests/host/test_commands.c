@@ -131,13 +131,16 @@ static void without_a_unit_the_console_says_so(void **state)
 
 static void commands_refuse_words_that_they_do_not_know(void **state)
 {
-    static const char *const lines[] = {"iommu x",  "iommu stats x", "domains x",
-                                        "faults x", "dump",          "dump a b"};
+    static const char *const lines[] = {"iommu x",         "iommu stats x",       "domains x", "domains x y",
+                                        "domains release", "domains release x y", "faults x",  "dump",
+                                        "dump a b"};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
         assert_int_equal(show(lines[i]), ERR_INVALID);
     assert_int_equal(show("dump nobody"), ERR_NOT_FOUND);
+    assert_int_equal(show("domains release nobody"), ERR_NOT_FOUND);
+    assert_non_null(strstr(shown, "no domain is called \"nobody\"\n"));
     assert_int_equal(show("iommu --json"), ERR_UNSUPPORTED);
     assert_int_equal(show("dump a --json"), ERR_UNSUPPORTED);
 }
@@ -174,6 +177,30 @@ static void domains_are_shown_with_their_devices(void **state)
     assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(guest), 0);
     assert_int_equal(iommu_domain_destroy(spare), 0);
+}
+
+static void a_device_that_is_cut_off_is_shown_until_it_is_detached(void **state)
+{
+    struct iommu_domain *guest = create("guest");
+
+    (void)state;
+    assert_int_equal(iommu_attach(guest, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_map(guest, 0, 0xfff, dma, PT_READ), 0);
+    fakes[0].queue_dead = true;
+    host_set_time_ns(1);
+    assert_int_equal(iommu_unmap(guest, 0, 0xfff, NULL), ERR_TIMEOUT);
+    assert_shows("domains", "    0000:00:03.0  cut off\n");
+    assert_shows("iommu stats", "0 completed by a wider one; 1 devices cut off\n");
+    assert_int_equal(show("domains release guest"), ERR_TIMEOUT);
+    fakes[0].queue_dead = false;
+    assert_int_equal(show("domains release guest"), 0);
+    assert_shows("domains", "    0000:00:03.0  cut off\n");
+    assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_attach(guest, nvme, IOMMU_NO_PASID), 0);
+    assert_shows("domains", "    0000:00:03.0\n");
+    assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_domain_destroy(guest), 0);
+    host_set_time_ns(0);
 }
 
 static void lists_that_are_too_long_say_how_much_is_left_out(void **state)
@@ -351,6 +378,7 @@ int main(void)
         RUNNING(statistics_are_tables_for_people),
         RUNNING(commands_refuse_words_that_they_do_not_know),
         RUNNING(domains_are_shown_with_their_devices),
+        RUNNING(a_device_that_is_cut_off_is_shown_until_it_is_detached),
         RUNNING(lists_that_are_too_long_say_how_much_is_left_out),
         RUNNING(faults_are_read_out_of_the_units_and_shown),
         RUNNING(faults_are_told_to_programs),

@@ -30,8 +30,11 @@ struct device *device_find(uint16_t source_id)
 
 void device_make(struct device *device, const char *name, uint16_t source_id, bool has_ats)
 {
-    *device = (struct device){
-        .name = name, .unit = machine_unit_of(source_id), .source_id = source_id, .has_ats = has_ats};
+    *device = (struct device){.name = name,
+                              .unit = machine_unit_of(source_id),
+                              .source_id = source_id,
+                              .has_ats = has_ats,
+                              .bus_master = true};
     expect(device_count < DEVICES_MAX && !device_find(source_id));
     devices[device_count++] = device;
     device->traffic = calloc(1, sizeof *device->traffic);
@@ -257,6 +260,8 @@ static bool access_by(struct device *device, const struct access *access)
 
     if (posted && schedule_chance(2))
         land(device, posted);
+    if (!device->bus_master)
+        return false;
     return device->has_ats ? access_translated(device, access) : access_untranslated(device, access);
 }
 

@@ -21,6 +21,7 @@ struct device {
     struct unit *unit;
     uint16_t source_id;
     bool has_ats;
+    bool bus_master; /* Bus Master Enable of its PCI command register: without it no request is sent */
     struct device_watch watch;
 
     /* Its TLB: translations that the unit answered. */
@@ -35,8 +36,8 @@ struct device {
 void device_make(struct device *device, const char *name, uint16_t source_id, bool has_ats);
 
 /* One access of a page at iova, without PASID, as the device's agent; by its TLB where it has one. Returns
- * false if it was refused. A write is posted: it may land any time until a read returns, an invalidation
- * drains it, or device_drain(). */
+ * false if it was refused, or the device is no bus master. A write is posted: it may land any time until a
+ * read returns, an invalidation drains it, or device_drain(). */
 bool device_access(struct device *device, uint64_t iova, bool write);
 bool device_access_pasid(struct device *device, uint32_t pasid, uint64_t iova, bool write);
 

@@ -3,6 +3,7 @@
 #include "lib/event_queue.h"
 #include "lib/platform.h"
 #include "lib/units.h"
+#include "tests/model/device.h"
 #include "tests/model/history.h"
 #include "tests/model/machine.h"
 #include "tests/model/machine_interrupts.h"
@@ -128,18 +129,29 @@ void platform_event_post(struct platform_event *event, uint64_t delay_ns)
     event_queue_post(event, delay_ns);
 }
 
-/* No function is there. */
+/* Of a device's configuration space there is the command register, and of that Bus Master Enable. */
+#define PCI_COMMAND        4
+#define PCI_COMMAND_MASTER (1u << 2)
+
 uint32_t platform_pci_read32(struct pci_address function, unsigned offset)
 {
-    (void)function;
-    (void)offset;
-    return ~0u;
+    const struct device *device = device_find(pci_source_id(function));
+
+    step(POINT_MMIO, NULL);
+    if (!device)
+        return ~0u;
+    return offset == PCI_COMMAND && device->bus_master ? PCI_COMMAND_MASTER : 0;
 }
 
 void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t value)
 {
-    history("writes %#lx to PCI function %#lx, offset %#lx, which is not there", value,
-            (uint64_t)function.bus << 8 | function.devfn, offset);
+    struct device *device = device_find(pci_source_id(function));
+
+    step(POINT_MMIO, NULL);
+    history("writes %#lx to PCI function %#lx, offset %#lx", value, (uint64_t)pci_source_id(function),
+            offset);
+    if (device && offset == PCI_COMMAND)
+        device->bus_master = value & PCI_COMMAND_MASTER;
 }
 
 void platform_console_write(const char *text, size_t bytes)

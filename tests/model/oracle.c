@@ -69,14 +69,6 @@ static void page_is_out(struct oracle_page *page, bool unconfirmed)
     page->standing = STANDING_OUT;
 }
 
-/* A unit may go on through a table that went, and find nothing there that is mapped later: also beside the
- * range, since a table that became empty goes as a whole. */
-static void doubt_if_unconfirmed(struct oracle *oracle, int error)
-{
-    for (unsigned i = 0; oracle_is_unconfirmed(error) && i < oracle->page_count; i++)
-        oracle->pages[i].doubtful = true;
-}
-
 void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int error)
 {
     unsigned first, end;
@@ -85,7 +77,6 @@ void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int er
      * by then. */
     store_buffer_drain();
     history("map of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
-    doubt_if_unconfirmed(oracle, error);
     oracle_clip(oracle, iova, last, &first, &end);
     for (unsigned i = first; i < end; i++) {
         struct oracle_page *page = &oracle->pages[i];
@@ -121,7 +112,6 @@ void oracle_unmap_ends(struct oracle *oracle, uint64_t iova, uint64_t last, cons
     unsigned first, end;
 
     history("unmap of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
-    doubt_if_unconfirmed(oracle, error);
     oracle_clip(oracle, iova, last, &first, &end);
     for (unsigned i = first; i < end; i++) {
         struct oracle_page *page = &oracle->pages[i];
@@ -163,6 +153,17 @@ int oracle_unmap(struct oracle *oracle, uint64_t iova, uint64_t last)
     error = iommu_unmap(oracle->domain, iova, last, oracle->tracked ? &bitmap : NULL);
     oracle_unmap_ends(oracle, iova, last, bitmap.words, error);
     free(bitmap.words);
+    return error;
+}
+
+int oracle_release(struct oracle *oracle)
+{
+    int error = iommu_domain_release_quarantine(oracle->domain);
+
+    history("release of what is in quarantine: error %ld", (uint64_t)error);
+    for (unsigned i = 0; !error && i < oracle->page_count; i++)
+        for (unsigned n = 0; n < PAST_MAPPINGS; n++)
+            oracle->pages[i].past[n].unconfirmed = false;
     return error;
 }
 

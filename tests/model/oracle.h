@@ -22,7 +22,8 @@ void oracle_watch(struct oracle *oracle, struct device *device);
 int oracle_map(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot);
 int oracle_unmap(struct oracle *oracle, uint64_t iova, uint64_t last);
 int oracle_harvest(struct oracle *oracle, uint64_t iova, uint64_t last);
-int oracle_attach(struct oracle *oracle, struct device *device);
+int oracle_release(struct oracle *oracle);                       /* iommu_domain_release_quarantine() */
+int oracle_attach(struct oracle *oracle, struct device *device); /* its owner then makes it bus master */
 int oracle_detach(struct oracle *oracle, struct device *device);
 
 /* The calls that these stand for are made by somebody else (a driver that has no domain): what comes before

@@ -25,10 +25,21 @@ static const struct past_mapping *find_past(const struct oracle_page *page, uint
     return NULL;
 }
 
+/* The driver said that it may be: the request was under way, and a unit did not say that it is drained. What
+ * begins later comes from a device that is not cut off, so its unit has confirmed. */
+static bool may_be_late(const struct oracle_page *page, const struct oracle_event *event)
+{
+    const struct past_mapping *past = find_past(page, event->hpa, true);
+
+    return past && event->began <= past->until;
+}
+
 static NORETURN void went_elsewhere(const struct oracle_page *page, const struct oracle_event *event)
 {
     const struct past_mapping *past = find_past(page, event->hpa, false);
 
+    if (!past)
+        past = find_past(page, event->hpa, true);
     if (past)
         violation(VIOLATION_STALE,
                   "%s %s iova %#" PRIx64 " at hpa %#" PRIx64 " (began at step %" PRIu64
@@ -54,8 +65,8 @@ void oracle_check_landing(struct oracle *oracle, const struct oracle_event *even
         violation(VIOLATION_FORBIDDEN, "%s %s iova %#" PRIx64 " at hpa %#" PRIx64 ", which was never mapped",
                   event->who, verb(event), event->iova, event->hpa);
     page = &oracle->pages[first];
-    if (find_past(page, event->hpa, true))
-        return; /* the driver said that it may be */
+    if (may_be_late(page, event))
+        return;
     if (page->standing == STANDING_OUT || page->hpa != event->hpa)
         went_elsewhere(page, event);
     if (!event->write)
@@ -81,8 +92,6 @@ void oracle_check_refusal(struct oracle *oracle, const struct oracle_event *even
     if (page->standing != STANDING_IN || page->since >= event->began ||
         (event->write && !(page->prot & PT_WRITE)))
         return;
-    if (page->doubtful)
-        return; /* what is cached may be less than what stands now */
     violation(VIOLATION_SPURIOUS_FAULT,
               "%s may not %s iova %#" PRIx64 " (reason %#x; began at step %" PRIu64
               "), which is mapped to hpa %#" PRIx64 " since step %" PRIu64,

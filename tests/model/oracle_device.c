@@ -3,6 +3,7 @@
 #include "lib/list.h"
 #include "tests/model/history.h"
 #include "tests/model/oracle_state.h"
+#include "tests/model/spec_tables.h"
 #include "tests/model/violation.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ struct watched {
     struct oracle *oracle; /* of the domain that it is in, was in last, or goes to */
     enum standing standing;
     uint64_t since;   /* step at which it came in, or was out */
-    bool unconfirmed; /* a unit did not say that it is out */
+    bool unconfirmed; /* a unit did not say that it is out: what was under way then may land */
+    bool cut_off;     /* its context entry refused it while it was in */
 };
 
 static struct list all_watched = {&all_watched, &all_watched};
@@ -46,7 +48,7 @@ static void on_landing(void *context, const struct request *request)
 
     if (request->type == REQUEST_TRANSLATION)
         return;
-    if (watched->standing == STANDING_OUT && !watched->unconfirmed)
+    if (watched->standing == STANDING_OUT && !(watched->unconfirmed && event.began <= watched->since))
         violation(watched->since ? VIOLATION_STALE : VIOLATION_FORBIDDEN,
                   "%s %s iova %#" PRIx64 " at hpa %#" PRIx64 " (began at step %" PRIu64
                   "): it is in no domain since step %" PRIu64,
@@ -55,12 +57,22 @@ static void on_landing(void *context, const struct request *request)
     oracle_check_landing(watched->oracle, &event);
 }
 
+/* The driver may do that to a device that is in, and then takes its bus mastering too: oracle_detach_begins()
+ * looks for that. */
+static bool may_be_cut_off(struct watched *watched, const struct request *request)
+{
+    if (!watched->oracle->domain || (request->reason != SPEC_LCT_2 && request->reason != SPEC_SCT_2))
+        return false;
+    watched->cut_off = true;
+    return true;
+}
+
 static void on_refusal(void *context, const struct request *request)
 {
     struct watched *watched = context;
     struct oracle_event event = event_of(watched->oracle, request);
 
-    if (watched->standing == STANDING_IN && watched->since < event.began)
+    if (watched->standing == STANDING_IN && watched->since < event.began && !may_be_cut_off(watched, request))
         oracle_check_refusal(watched->oracle, &event, request->reason);
     else
         history("%s: refused at iova %lx (write %lu, reason %#lx)", history_text(event.who), event.iova,
@@ -107,6 +119,7 @@ void oracle_attach_ends(struct oracle *oracle, struct device *device, int error)
     history("attach of %s ends: error %ld", history_text(device->name), (uint64_t)error);
     expect(watched->oracle == oracle);
     watched->standing = error ? STANDING_OUT : STANDING_IN;
+    watched->cut_off = false;
     watched->unconfirmed = oracle_is_unconfirmed(error);
     watched->since = schedule_step();
 }
@@ -117,6 +130,10 @@ void oracle_detach_begins(struct oracle *oracle, struct device *device)
 
     history("detach of %s begins", history_text(device->name));
     expect(watched->oracle == oracle && watched->standing == STANDING_IN);
+    if (watched->cut_off && device->bus_master)
+        violation(VIOLATION_SPURIOUS_FAULT,
+                  "%s was refused by its context entry since step %" PRIu64 ", and was not cut off",
+                  device->name, watched->since);
     watched->standing = STANDING_GOING;
 }
 
@@ -133,10 +150,14 @@ void oracle_detach_ends(struct oracle *oracle, struct device *device, int error)
 
 int oracle_attach(struct oracle *oracle, struct device *device)
 {
+    const struct pci_address address = pci_address_from_source_id(0, device->source_id);
     int error;
 
     oracle_attach_begins(oracle, device);
-    error = iommu_attach(oracle->domain, pci_address_from_source_id(0, device->source_id), IOMMU_NO_PASID);
+    error = iommu_attach(oracle->domain, address, IOMMU_NO_PASID);
+    /* Its owner looks whether another CPU has cut it off, and nothing happens in between. */
+    if (!error && !iommu_device_is_cut_off(address))
+        device->bus_master = true;
     oracle_attach_ends(oracle, device, error);
     return error;
 }

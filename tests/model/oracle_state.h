@@ -23,7 +23,7 @@ enum standing {
 struct past_mapping {
     uint64_t hpa;
     uint64_t until;   /* step at which the unmap returned; 0: no mapping */
-    bool unconfirmed; /* with an error: it may be used for ever */
+    bool unconfirmed; /* with an error: what was under way then may land at any time */
 };
 
 /* Writes that no bitmap has had: how many, and the first of them. */
@@ -43,7 +43,6 @@ struct oracle_page {
     uint64_t since; /* step at which it had come */
     struct past_mapping past[PAST_MAPPINGS];
     unsigned past_next;
-    bool doubtful; /* a unit may go on with what was cached of its range before */
 
     struct unreported unreported;
     unsigned owed_by;   /* number of the harvest under way that has to report them; 0: none */
@@ -90,7 +89,7 @@ struct oracle_event {
 /* The pages of [iova, last] in the window, first to end, exclusive. */
 void oracle_clip(const struct oracle *oracle, uint64_t iova, uint64_t last, unsigned *first, unsigned *end);
 
-/* After these the hardware may go on as before. */
+/* After these a unit has not said that it is done; devices that are behind it are cut off. */
 static inline bool oracle_is_unconfirmed(int error)
 {
     return error == ERR_TIMEOUT || error == ERR_HARDWARE;

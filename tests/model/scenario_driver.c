@@ -226,11 +226,29 @@ static void try_pages(struct device *device)
     device_drain(device);
 }
 
+bool rig_is_cut_off(unsigned n)
+{
+    return rig.attached[n] && !rig.devices[n].bus_master;
+}
+
+static void come_back(unsigned n)
+{
+    expect(rig.cuts_off);
+    expect(iommu_device_is_cut_off(pci_address_from_source_id(0, rig.devices[n].source_id)));
+    expect_equal(oracle_detach(rig.oracle, &rig.devices[n]), 0);
+    expect_equal(oracle_attach(rig.oracle, &rig.devices[n]), 0);
+    try_pages(&rig.devices[n]);
+}
+
 void rig_finish(void)
 {
     for (unsigned i = 0; i < RIG_DEVICES; i++)
         if (rig.attached[i])
             try_pages(&rig.devices[i]);
+    for (unsigned i = 0; i < RIG_DEVICES; i++)
+        if (rig_is_cut_off(i))
+            come_back(i);
+    expect_equal(oracle_release(rig.oracle), 0);
     oracle_finish(rig.oracle);
     expect_equal(oracle_unmap(rig.oracle, rig.iova, rig_last(rig.pages - 1)), 0);
     for (unsigned i = 0; i < RIG_DEVICES; i++)

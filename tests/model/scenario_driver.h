@@ -23,6 +23,7 @@ struct rig {
     unsigned pages;
     uint64_t memory;          /* HPA of RIG_MEMORY pages */
     bool tracked;             /* the units keep dirty bits */
+    bool cuts_off;            /* units fail so that devices may be cut off */
     bool pages_go;            /* beside DMA, so that some is refused */
     unsigned passed, refused; /* accesses of devices beside CPUs */
     unsigned
@@ -111,6 +112,10 @@ void rig_be_idle(void);
 /* Not calm any more until all agents have ended. Meanwhile this CPU is idle. */
 void rig_run(void);
 
-/* Calm: every device tries the window's pages (of a large window the first ones); the oracle's last harvests;
- * all detached, the domain destroyed, the driver stopped; all of which must go well. */
+/* Whether device n is in the domain and was cut off. */
+bool rig_is_cut_off(unsigned n);
+
+/* Calm, all units work again: every device tries the window's pages (of a large window the first ones); those
+ * that were cut off are detached, attached and try again; the oracle's last harvests; what is in quarantine
+ * is released; all detached, the domain destroyed, the driver stopped; all of which must go well. */
 void rig_finish(void);

@@ -81,8 +81,10 @@ struct unit {
 
     /* Failures to come, set by scenarios: 0 for none. */
     unsigned inject_iqe_in; /* the n-th descriptor from now is refused though it is right */
-    bool silent_commands;   /* commands are never carried out */
-    bool silent_queue;      /* the queue is never read */
+    /* What else is refused though it is right; NULL: nothing. */
+    bool (*refuses)(const struct unit_pending *descriptor);
+    bool silent_commands; /* commands are never carried out */
+    bool silent_queue;    /* the queue is never read */
 };
 
 /* --- unit.c --- */

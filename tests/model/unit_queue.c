@@ -31,7 +31,8 @@ static void fetch(struct unit *unit, unsigned n)
 
     unit_queue_read_head(unit, &descriptor);
     type = SPEC_DESCRIPTOR_TYPE(descriptor.word[0]);
-    if (unit->inject_iqe_in && --unit->inject_iqe_in == 0) {
+    if ((unit->inject_iqe_in && --unit->inject_iqe_in == 0) ||
+        (unit->refuses && unit->refuses(&descriptor))) {
         unit_queue_refuse(unit);
         return;
     }

@@ -57,7 +57,7 @@ static bool has(enum mode mode, enum refusal refusal, bool write, uint8_t reason
 /* QEMU 10.0 tells those of legacy mode also in scalable mode, but for what first-stage tables say. */
 static bool tells_legacy_reasons(enum mode mode, enum refusal refusal)
 {
-    return strncmp(vtd_dmar()->oem_id, "BOCHS", 5) == 0 &&
+    return strncmp(vtd_dmar()->table.oem_id, "BOCHS", 5) == 0 &&
            (mode == MODE_SECOND_STAGE || refusal == REFUSAL_BLOCKED);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The NVMe driver: one page, two pages and lists of PRPs say the same about the disk. */
-
 #include "arch/devices/dma_memory.h"
 #include "arch/platform/pci.h"
 #include "lib/error.h"
