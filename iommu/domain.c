@@ -336,6 +336,8 @@ void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t las
 /* NULL if it can be harvested. The walk runs beside map and unmap, so tables must outlive it. */
 static const char *why_not_dirty(const struct iommu_domain *domain)
 {
+    if (!domain->pt.root)
+        return "nothing is translated in it";
     if (!frees_by_rcu(domain))
         return "it frees tables without a grace period";
     if (domain->tracks_dirty)

@@ -71,6 +71,7 @@ struct run {
     struct iommu_dma_source *source;
     struct iommu_domain *domain;
     bool reads_may_count;
+    bool unmap_failed; /* its pages may be reached still, and no later unmap would say so */
     struct iommu_self_test *result;
 };
 
@@ -112,8 +113,12 @@ static int look(struct run *run, const struct range *range, enum look how, uint6
 {
     struct dirty_bitmap bitmap = {words, range->iova, last_of(range)};
 
-    if (how == UNMAP)
-        return iommu_unmap(run->domain, range->iova, last_of(range), &bitmap);
+    if (how == UNMAP) {
+        int error = iommu_unmap(run->domain, range->iova, last_of(range), &bitmap);
+
+        run->unmap_failed = error != 0;
+        return error;
+    }
     return iommu_harvest(run->domain, range->iova, last_of(range), &bitmap, how == KEEP ? HARVEST_KEEP : 0,
                          NULL);
 }
@@ -175,10 +180,10 @@ static void take_steps(struct run *run, const struct range *range)
         step++;
 }
 
-/* Also what the last step has unmapped, since only an unmap that says so makes the pages free. */
+/* Unless the last step has. */
 static void take_out(struct run *run, const struct range *range, void *pages)
 {
-    if (iommu_unmap(run->domain, range->iova, last_of(range), NULL))
+    if (run->unmap_failed || iommu_unmap(run->domain, range->iova, last_of(range), NULL))
         log_error("iommu: self-test: %llu KiB stay out of use", (PAGE_SIZE << range->order) / KIB);
     else
         pages_free(pages);

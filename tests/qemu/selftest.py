@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.boot import boot, power_off, run_cases
-from harness.qemu import FIRST_STAGE, Machine
+from harness.qemu import Machine
 
 LEGACY = {"x-scalable-mode": "off", "x-flts": "off"}
 LINE = r"vtd0: accessed/dirty self-test: "
@@ -56,9 +56,9 @@ def fails(report):
         power_off(report, console, "fails")
 
 
-def not_tested(report, name, machine, why):
+def not_tested(report, name, properties, why):
     """Nothing to test, or nothing to test it with: that is no failure, and the boot goes on."""
-    with boot(f"selftest-{name}", machine) as console:
+    with boot(f"selftest-{name}", Machine(cpus=1, **properties)) as console:
         console.wait_prompt()
         says(report, console, name, "not tested", f"not tested: {why}")
         report.ok("self-test: " not in console.command("log"), f"{name}: no device was touched")
@@ -69,9 +69,7 @@ if __name__ == "__main__":
     run_cases(
         (passes,),
         (fails,),
-        (not_tested, "legacy", Machine(cpus=1, iommu=LEGACY), "keeps no dirty bits"),
-        (not_tested, "no-nvme", Machine(cpus=1, nvme=False),
-         "no device that this version can drive is behind it"),
-        (not_tested, "off", Machine(cpus=1, iommu=FIRST_STAGE, config="dirty_self_test = off"),
-         "switched off"),
+        (not_tested, "legacy", {"iommu": LEGACY}, "keeps no dirty bits"),
+        (not_tested, "no-nvme", {"nvme": False}, "no device that this version can drive is behind it"),
+        (not_tested, "off", {"config": "dirty_self_test = off"}, "switched off"),
     )
