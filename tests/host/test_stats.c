@@ -273,7 +273,8 @@ static void programs_get_an_object_for_each_unit_and_domain(void **state)
         "{\"unit\":0,\"batches\":3,\"completed\":3,\"refused\":0,\"dropped\":0,\"timed_out\":0,"
         "\"under_way\":0,\"turned_away\":0,\"full\":0,\"stalls\":0,\"invalidations\":{\"context\":1,"
         "\"pasid_cache\":1,\"iotlb_global\":1,\"iotlb_domain\":0,");
-    assert_logged("\"fault_overflows\":0,\"widened\":0,\"cut_off\":0,\"self_test\":{\"result\":\"not tested\",");
+    assert_logged(
+        "\"fault_overflows\":0,\"widened\":0,\"cut_off\":0,\"self_test\":{\"result\":\"not tested\",");
     assert_logged("{\"unit\":1,\"batches\":5,\"completed\":5,");
     assert_logged("\"wait\":5,\"other\":0},\"latency_ns\":{\"");
     snprintf(text, sizeof text,
