@@ -48,7 +48,7 @@ TEST(vtd_self_test)
     uint64_t before, faults;
 
     if (!function || !domains_track()) {
-        tap_skip("%s", function ? "domains keep no dirty bits" : "there is no NVMe controller");
+        tap_skip("%s", function ? "the units keep no dirty bits" : "there is no NVMe controller");
         return;
     }
     run(function, &result, text); /* whose tables for the bus stay */
