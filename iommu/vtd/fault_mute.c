@@ -66,9 +66,23 @@ static bool claim(enum state from, enum state to, uint64_t now, struct muted *cl
     return found;
 }
 
+/* Whether there is anything left to do, and in how long. */
+static bool next_look(uint64_t *delay_ns)
+{
+    uint64_t saved = spin_lock_irq(&lock);
+    uint64_t now = platform_time_ns(), next = ~0ull;
+
+    for (unsigned i = 0; i < MUTED_MAX; i++)
+        if (table[i].state != FREE && table[i].until_ns < next)
+            next = table[i].until_ns;
+    spin_unlock_irq(&lock, saved);
+    *delay_ns = next > now ? next - now : 0;
+    return next != ~0ull;
+}
+
 static void look(struct platform_event *event)
 {
-    uint64_t now = platform_time_ns();
+    uint64_t now = platform_time_ns(), delay_ns;
     struct muted claimed;
 
     while (claim(MUTED, FREE, now, &claimed))
@@ -81,8 +95,10 @@ static void look(struct platform_event *event)
         log_warn("vtd%u: " PCI_FORMAT " faults all the time: its faults are not recorded for a second%s%s",
                  claimed.unit->index, PCI_ARGS(claimed.device), error ? ": " : "",
                  error ? error_text(error) : "");
-        platform_event_post(event, MUTED_NS);
     }
+    /* Whoever posted this meanwhile may have asked for what was done here already, so it can come early. */
+    if (next_look(&delay_ns))
+        platform_event_post(event, delay_ns);
 }
 
 /* The device's place, else a free one, else NULL. Under the lock. */

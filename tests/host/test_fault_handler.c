@@ -4,6 +4,7 @@
 #include "iommu/fault_devices.h"
 #include "iommu/iommu.h"
 #include "iommu/vtd/context.h"
+#include "iommu/vtd/fault_mute.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
@@ -262,6 +263,39 @@ static void a_blocked_device_is_muted_too(void **state)
     assert_int_equal(entry[0], 0);
 }
 
+static const struct pci_address also_loud = {0, 9, 0x08};
+static bool raised;
+
+/* While one device is being muted another one becomes as loud: its muting is asked for in the middle. */
+static void raise_second_storm(const struct vtd_descriptor *descriptor)
+{
+    (void)descriptor;
+    if (raised)
+        return;
+    raised = true;
+    vtd_fault_mute(vtd_unit(0), also_loud);
+}
+
+static void a_device_that_becomes_loud_while_another_is_muted_is_not_muted_for_ever(void **state)
+{
+    (void)state;
+    raised = false;
+    for (unsigned i = 0; i <= FAULT_DEVICE_STORM; i++) {
+        fault(0x7000);
+        host_set_time_ns(platform_time_ns() + NS_PER_MS);
+    }
+    fake.on_done = raise_second_storm;
+    host_run_events();
+    fake.on_done = NULL;
+    assert_true(raised);
+    assert_true(is_muted());
+    assert_int_equal(vtd_unit(0)->fault_mutes, 2);
+    host_set_time_ns(platform_time_ns() + 2 * NS_PER_S);
+    host_run_events();
+    assert_false(vtd_fault_any_muted());
+    assert_false(is_muted());
+}
+
 /* --- on two threads --- */
 
 static bool entered, released;
@@ -343,6 +377,7 @@ int main(void)
         HANDLER_TEST(events_run_by_a_handler_report_nothing_inside_it),
         HANDLER_TEST(a_device_that_faults_all_the_time_is_muted_for_a_second),
         HANDLER_TEST(a_blocked_device_is_muted_too),
+        HANDLER_TEST(a_device_that_becomes_loud_while_another_is_muted_is_not_muted_for_ever),
         HANDLER_TEST(who_takes_a_handler_away_waits_for_its_call),
         HANDLER_TEST(a_handler_that_does_not_end_is_not_waited_for_for_ever),
     };
