@@ -21,6 +21,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
+#include "lib/pci.h"
 #include "lib/rcu_pages.h"
 #include "lib/units.h"
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "arch/platform/pci.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 
 #define CAPABILITY_MSI   0x05
@@ -47,7 +48,8 @@ static uint16_t control(const struct msi *msi)
 
 static void set_control(const struct msi *msi, unsigned clear, unsigned set)
 {
-    pci_write16(msi->function, msi->capability + MSI_CONTROL, (uint16_t)((control(msi) & ~clear) | set));
+    platform_pci_write16(msi->function, msi->capability + MSI_CONTROL,
+                         (uint16_t)((control(msi) & ~clear) | set));
 }
 
 static void write_entry(const struct msi *msi, uint64_t address, uint32_t data)
@@ -61,10 +63,11 @@ static void write_registers(const struct msi *msi, uint64_t address, uint32_t da
 {
     bool wide = control(msi) & MSI_CONTROL_64BIT;
 
-    pci_write32(msi->function, msi->capability + MSI_ADDRESS, (uint32_t)address);
+    platform_pci_write32(msi->function, msi->capability + MSI_ADDRESS, (uint32_t)address);
     if (wide)
-        pci_write32(msi->function, msi->capability + MSI_ADDRESS_HIGH, (uint32_t)(address >> 32));
-    pci_write16(msi->function, msi->capability + (wide ? MSI_DATA_64BIT : MSI_DATA_32BIT), (uint16_t)data);
+        platform_pci_write32(msi->function, msi->capability + MSI_ADDRESS_HIGH, (uint32_t)(address >> 32));
+    platform_pci_write16(msi->function, msi->capability + (wide ? MSI_DATA_64BIT : MSI_DATA_32BIT),
+                         (uint16_t)data);
 }
 
 /* Masked, so that no half of one message and half of another is sent. */
@@ -110,7 +113,7 @@ static void mask_table(const struct msi *msi, volatile char *table, unsigned las
 
 static int find_entry(struct msi *msi, unsigned entry)
 {
-    uint32_t place = pci_read32(msi->function, msi->capability + MSIX_TABLE);
+    uint32_t place = platform_pci_read32(msi->function, msi->capability + MSIX_TABLE);
     uint64_t offset = place & ~(uint32_t)MSIX_TABLE_BAR;
     unsigned last = control(msi) & MSIX_CONTROL_LAST;
     volatile void *registers;

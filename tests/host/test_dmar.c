@@ -123,8 +123,8 @@ static void paths_lead_through_bridges(void **state)
 {
     struct table table = sample();
     uint32_t numbers = 0x00080500; /* secondary 5, subordinate 8 */
-    const struct host_pci_ops pci = {bridge_read32, NULL, &numbers};
-    const struct host_pci_ops none = {NULL, NULL, NULL};
+    const struct host_pci_ops pci = {.read32 = bridge_read32, .context = &numbers};
+    const struct host_pci_ops none = {0};
     struct dmar_scope below = {.type = DMAR_SCOPE_BRIDGE};
     struct dmar_scopes scopes = {&below, 1};
     static const uint8_t bridge_path[] = {28, 0};

@@ -142,6 +142,11 @@ void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t
             (uint64_t)function.bus << 8 | function.devfn, offset);
 }
 
+void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t value)
+{
+    platform_pci_write32(function, offset, value);
+}
+
 void platform_console_write(const char *text, size_t bytes)
 {
     char *line = log_lines[log_next++ % LOG_LINES];

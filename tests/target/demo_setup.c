@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The demo: setting it up and taking it down. */
 
-#include "arch/platform/pci.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include "tests/target/demo.h"
 #include <inttypes.h>

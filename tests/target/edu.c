@@ -8,6 +8,7 @@
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include "lib/units.h"
 #include "tests/target/dma_memory.h"

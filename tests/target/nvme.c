@@ -6,6 +6,7 @@
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include "tests/target/nvme_identify.h"
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The console's command about PCI. */
-#include "arch/platform/pci.h"
 #include "lib/error.h"
+#include "lib/pci.h"
 #include "lib/shell.h"
 #include <stdio.h>
 
