@@ -62,6 +62,7 @@ static void run_events(void *context)
         while (event_queue_run())
             ;
         rcu_quiescent();
+        platform_relax();
     } while (!last);
 }
 

@@ -98,11 +98,10 @@ static void check_blocked(struct bench *bench, enum reason reason, uint16_t inde
     raise(&bench->edu);
     tap_ok(!arrivals_wait(&bench->arrivals, before, SILENCE_NS), "%s does not arrive", what);
     reported = iommu_fault_count() > faults && iommu_faults(&fault, 1) == 1;
-    /* 7.2.1: the index is in bits 63:48 of what is an address otherwise. */
     tap_ok(reported && pci_address_equal(fault.device, bench->edu.function) && fault.reason == reason &&
-               fault.iova >> 48 == index,
+               fault.request == IOMMU_REQUEST_INTERRUPT && fault.interrupt_index == index,
            "%s: the fault names edu, reason %#04x, entry %u (" PCI_FORMAT ", %#04x, %u)", what, reason, index,
-           PCI_ARGS(fault.device), fault.reason, (unsigned)(fault.iova >> 48));
+           PCI_ARGS(fault.device), fault.reason, fault.interrupt_index);
 }
 
 TEST(intremap_msi)
