@@ -12,12 +12,6 @@
 #define DEVICES            32u
 #define FUNCTIONS          8u
 #define PENDING_TIMEOUT_NS (100 * NS_PER_MS)
-/* Offsets in the PCI Express capability: section 7.5.3 of its specification. */
-#define EXPRESS_FLAGS       0x02
-#define EXPRESS_STATUS      0x0a
-#define EXPRESS_PENDING     (1u << 5)
-#define EXPRESS_CONTROL_2   0x28
-#define EXPRESS_ARI_FORWARD (1u << 5)
 
 /* The machine's functions; filled by pci_scan(), read-only after that. */
 static struct pci_function *functions;
@@ -96,16 +90,13 @@ static int scan_ari_bus(uint16_t segment, uint8_t bus)
 static bool leads_to_link(struct pci_address bridge, bool *ari)
 {
     unsigned express = pci_capability(bridge, PCI_CAPABILITY_EXPRESS);
-    unsigned flags, type;
+    enum pci_express_type type = pci_express_type(bridge);
 
     *ari = false;
-    if (!express)
+    if (type != PCI_EXPRESS_ROOT_PORT && type != PCI_EXPRESS_DOWNSTREAM)
         return false;
-    flags = pci_read16(bridge, express + EXPRESS_FLAGS);
-    type = flags >> 4 & 15;
-    if (type != 4 && type != 6) /* root port, downstream port of a switch */
-        return false;
-    *ari = (flags & 15) >= 2 && (pci_read16(bridge, express + EXPRESS_CONTROL_2) & EXPRESS_ARI_FORWARD);
+    *ari = (pci_read16(bridge, express + PCI_EXPRESS_FLAGS) & 15) >= 2 &&
+           (pci_read16(bridge, express + PCI_EXPRESS_CONTROL_2) & PCI_EXPRESS_ARI_FORWARD);
     return true;
 }
 
@@ -185,7 +176,7 @@ static bool wait_quiet(struct pci_address function)
 {
     unsigned express = pci_capability(function, PCI_CAPABILITY_EXPRESS);
 
-    return !express || wait_until(!(pci_read16(function, express + EXPRESS_STATUS) & EXPRESS_PENDING),
+    return !express || wait_until(!(pci_read16(function, express + PCI_EXPRESS_STATUS) & PCI_EXPRESS_PENDING),
                                   PENDING_TIMEOUT_NS);
 }
 

@@ -51,6 +51,30 @@ enum {
 
 #define PCI_CAPABILITY_EXPRESS 0x10
 
+/* Offsets in the PCI Express capability, and bits there (PCI Express base specification, 7.5.3). */
+enum {
+    PCI_EXPRESS_FLAGS = 0x02, /* version in bits 3:0, type in bits 7:4 */
+    PCI_EXPRESS_CAP = 0x04,
+    PCI_EXPRESS_CONTROL = 0x08,
+    PCI_EXPRESS_STATUS = 0x0a,
+    PCI_EXPRESS_PENDING = 1 << 5,
+    PCI_EXPRESS_CONTROL_2 = 0x28,
+    PCI_EXPRESS_ARI_FORWARD = 1 << 5,
+};
+
+enum pci_express_type {
+    PCI_EXPRESS_ENDPOINT = 0,
+    PCI_EXPRESS_LEGACY_ENDPOINT = 1,
+    PCI_EXPRESS_ROOT_PORT = 4,
+    PCI_EXPRESS_UPSTREAM = 5, /* ports of a switch */
+    PCI_EXPRESS_DOWNSTREAM = 6,
+    PCI_EXPRESS_TO_PCI = 7, /* a bridge to PCI or PCI-X, */
+    PCI_EXPRESS_FROM_PCI = 8,
+    PCI_EXPRESS_INTEGRATED = 9, /* an endpoint of the root complex */
+    PCI_EXPRESS_EVENT_COLLECTOR = 10,
+    PCI_EXPRESS_NONE = 16, /* not a type: conventional PCI */
+};
+
 /* Finds every function of these segments, without repetitions; on all buses, since a machine with several
  * host bridges has several root buses. What an earlier scan found is forgotten. ERR_NOMEM. */
 int pci_scan(const uint16_t *segments, unsigned count) MUST_CHECK;
@@ -84,6 +108,15 @@ static inline uint8_t pci_read8(struct pci_address function, unsigned offset)
  * broken. */
 unsigned pci_capability(struct pci_address function, uint8_t id);
 unsigned pci_extended_capability(struct pci_address function, uint16_t id);
+
+/* Which kind of PCI Express function it is. */
+static inline enum pci_express_type pci_express_type(struct pci_address function)
+{
+    unsigned express = pci_capability(function, PCI_CAPABILITY_EXPRESS);
+
+    return express ? (enum pci_express_type)(pci_read16(function, express + PCI_EXPRESS_FLAGS) >> 4 & 15)
+                   : PCI_EXPRESS_NONE;
+}
 
 /* Lets a function issue DMA and MSIs, and the bridges above it pass them on; or stops the function (the
  * bridges stay as they are). Returns when the function has taken the change. ERR_NOT_FOUND; ERR_HARDWARE: the

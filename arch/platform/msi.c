@@ -7,6 +7,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/pci.h"
+#include "lib/pci_alias.h"
 #include "lib/platform.h"
 
 #define CAPABILITY_MSI   0x05
@@ -36,9 +37,6 @@ enum {
     ENTRY_CONTROL = 12,
     ENTRY_CONTROL_MASKED = 1 << 0,
     ENTRY_BYTES = 16,
-
-    EXPRESS_FLAGS = 2,
-    EXPRESS_TYPE_TO_PCI = 7, /* a bridge from PCI Express to PCI or PCI-X */
 };
 
 static uint16_t control(const struct msi *msi)
@@ -149,22 +147,14 @@ static int find_message(struct msi *msi, unsigned entry)
 
 struct iommu_interrupt_source msi_source(struct pci_address function)
 {
-    struct iommu_interrupt_source source = {.device = function, .match = IOMMU_SOURCE_FUNCTION};
+    static const enum iommu_source_match matches[] = {
+        [PCI_REQUESTER_FUNCTION] = IOMMU_SOURCE_FUNCTION,
+        [PCI_REQUESTER_DEVICE] = IOMMU_SOURCE_DEVICE,
+        [PCI_REQUESTER_BUSES] = IOMMU_SOURCE_BUSES,
+    };
+    struct pci_requester requester = pci_requester(function);
 
-    for (const struct pci_function *bridge = pci_bridge_above(function); bridge;
-         bridge = pci_bridge_above(bridge->address)) {
-        unsigned express = pci_capability(bridge->address, PCI_CAPABILITY_EXPRESS);
-
-        if (!express) /* a bridge of conventional PCI sends all as its own */
-            source = (struct iommu_interrupt_source){.device = bridge->address};
-        else if ((pci_read16(bridge->address, express + EXPRESS_FLAGS) >> 4 & 15) == EXPRESS_TYPE_TO_PCI)
-            source = (struct iommu_interrupt_source){
-                .device = {function.segment, bridge->secondary_bus, 0},
-                .match = IOMMU_SOURCE_BUSES,
-                .last_bus = bridge->subordinate_bus,
-            };
-    }
-    return source;
+    return (struct iommu_interrupt_source){requester.address, matches[requester.match], requester.last_bus};
 }
 
 int msi_open(struct msi *msi, struct pci_address function, unsigned entry, unsigned cpu,

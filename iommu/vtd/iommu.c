@@ -5,11 +5,13 @@
 #include "iommu/fault_ring.h"
 #include "iommu/vtd/domain.h"
 #include "iommu/vtd/vtd.h"
+#include "lib/pci_acs.h"
 
 int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config)
 {
     int error = vtd_start(dmar, bytes, config);
 
+    pci_acs_enable_all();
     if (!error)
         iommu_set_domain_ops(vtd_domain_ops(vtd_stage()), vtd_domain_ops(VTD_PASS_THROUGH));
     return error;

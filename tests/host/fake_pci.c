@@ -121,3 +121,9 @@ void fake_pci_make_express(struct fake_function *function, unsigned type)
     function->space[PCI_CAPABILITIES] = FAKE_EXPRESS;
     fake_pci_put32(function, FAKE_EXPRESS, type << 20 | 2u << 16 | PCI_CAPABILITY_EXPRESS);
 }
+
+void fake_pci_make_acs(struct fake_function *function, uint16_t features)
+{
+    fake_pci_put32(function, FAKE_ACS, 1u << 16 | 0x0d);
+    fake_pci_put32(function, FAKE_ACS + 4, features);
+}

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define FAKE_EXPRESS 0x40u /* where a function has its PCI Express capability, if it has one */
+#define FAKE_ACS     0x100u
 #define FAKE_FOREVER ~0u
 
 struct fake_function {
@@ -34,6 +35,9 @@ struct fake_function *fake_pci_add_bridge(uint8_t bus, unsigned device, uint8_t 
 /* Gives it a PCI Express capability, version 2, with this type of port: 0 endpoint, 4 root port, 5 upstream
  * and 6 downstream port of a switch, 7 bridge to PCI, 8 bridge from PCI, 9 integrated endpoint. */
 void fake_pci_make_express(struct fake_function *function, unsigned type);
+
+/* Gives one that is PCI Express an ACS capability with these features, all of them off. */
+void fake_pci_make_acs(struct fake_function *function, uint16_t features);
 
 struct fake_function *fake_pci_find(struct pci_address address);
 

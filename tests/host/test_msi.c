@@ -334,7 +334,7 @@ static void bridges_make_other_ids_of_it(void **state)
     source = msi_source(device);
     assert_int_equal(source.match, IOMMU_SOURCE_FUNCTION);
     assert_true(pci_address_equal(source.device, device));
-    bridge_type = EXPRESS_TYPE_TO_PCI;
+    bridge_type = PCI_EXPRESS_TO_PCI;
     source = msi_source(device);
     assert_int_equal(source.match, IOMMU_SOURCE_BUSES);
     assert_int_equal(source.device.bus, 3);
