@@ -121,6 +121,7 @@ static struct iommu_config read_iommu_config(const char *config, char *errata)
     iommu.trusted = trusted;
     iommu.no_interrupt_remapping =
         config_get(config, "interrupt_remapping", value, sizeof(value)) && !strcmp(value, "off");
+    iommu.without_reset = config_get(config, "reset", value, sizeof(value)) && !strcmp(value, "none");
     if (config_get(config, "errata_off", errata, CONFIG_VALUE_MAX))
         iommu.errata_off = errata;
     return iommu;

@@ -9,6 +9,7 @@
  * lock. Groups are computed without it: should two computations differ, their groups still meet in an id. */
 #include "iommu/domain.h"
 #include "iommu/group.h"
+#include "iommu/hand_over.h"
 #include "lib/error.h"
 #include "lib/list.h"
 #include "lib/log.h"
@@ -23,6 +24,7 @@ struct attachment {
     uint32_t pasid;
     struct iommu_domain *domain;
     bool moving; /* on its way in or out */
+    bool shared; /* it was there by another PASID when this one came */
 };
 
 static struct spinlock lock; /* taken in interrupts too, which ask whose device faulted */
@@ -56,6 +58,15 @@ static const struct attachment *find_rival(const struct iommu_group *group, uint
     for (unsigned i = 0; i < group->count && !rival && !*busy; i++)
         rival = find(group->ids[i], pasid, busy);
     return rival;
+}
+
+/* Under the lock: by any PASID. */
+static bool is_attached(struct pci_address address)
+{
+    list_for_each (node, &attachments)
+        if (iommu_group_has(&list_entry(node, struct attachment, link)->group, address))
+            return true;
+    return false;
 }
 
 static void discard(struct attachment *attachment)
@@ -99,6 +110,7 @@ static int enter(struct attachment *attachment, struct pci_address device)
     bool busy;
 
     rival = find_rival(&attachment->group, attachment->pasid, &busy);
+    attachment->shared = is_attached(device);
     if (!rival && !busy)
         list_append(&attachments, &attachment->link);
     else if (rival && rival->domain != attachment->domain)
@@ -195,6 +207,8 @@ int iommu_attach(struct iommu_domain *domain, struct pci_address device, uint32_
         return error;
     }
     error = check(attachment, device);
+    if (!error)
+        error = hand_over(&attachment->group, domain->number, attachment->shared);
     if (!error)
         error = attach(attachment);
     if (error) {

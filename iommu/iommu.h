@@ -37,6 +37,8 @@ struct iommu_config {
     /* Errata that are not believed in, by name, with commas between; "all" for all; NULL for none. Read by
      * iommu_init() only. */
     const char *errata_off;
+    /* Functions that cannot be reset may go from one domain to another as they are. */
+    bool without_reset;
 };
 
 /* Firmware asks, in its DMAR table, to leave the CPUs in xAPIC mode: who chooses a mode by itself should then
@@ -73,12 +75,15 @@ struct iommu_domain *iommu_domain_find(const char *name);
 /* Moves a device from blocked into a domain; its DMA is translated when this returns. What a unit cannot keep
  * apart from it comes along: the whole of its group (iommu_group_visit()), with all requester ids. With a
  * PASID it is only its requests that have this one, and the device may be in another domain by each of its
- * PASIDs and by IOMMU_NO_PASID; it is alone in its group then. ERR_NOT_FOUND: no unit covers the device;
- * ERR_BUSY: it is in a domain already by this PASID, by itself or with its group, or on its way;
- * ERR_UNSUPPORTED: firmware goes on using it or one of its group (RMRR), its unit lacks what the domain is
- * made of, nobody said that the device may pass through, it shares a group and there is a PASID, or it is a
- * port of PCI Express; ERR_RANGE: its requests cannot have this PASID; ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE.
- * After an error all are blocked still; the log has named what is in the way. */
+ * PASIDs and by IOMMU_NO_PASID; it is alone in its group then. A group that has been in another domain since
+ * it was last reset is reset first, if pci_scan() has found its functions: bus mastering is off after that,
+ * so whoever drives a device switches it on when it is attached; that takes 100 ms a function. ERR_NOT_FOUND:
+ * no unit covers the device; ERR_BUSY: it is in a domain already by this PASID, by itself or with its group,
+ * or on its way; ERR_UNSUPPORTED: firmware goes on using it or one of its group (RMRR), its unit lacks what
+ * the domain is made of, nobody said that the device may pass through, it shares a group and there is a
+ * PASID, it cannot be reset and would have to be, or it is a port of PCI Express; ERR_RANGE: its requests
+ * cannot have this PASID; ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE. After an error all are blocked still; the log
+ * has named what is in the way. */
 int iommu_attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid) MUST_CHECK;
 
 /* Blocks a device again, and its group with it, whichever of them was named when they were attached. When

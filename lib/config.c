@@ -235,6 +235,11 @@ static bool valid_interrupt_remapping(const char *value)
     return is_one_of(value, (const char *const[]){"on", "off", NULL});
 }
 
+static bool valid_reset(const char *value)
+{
+    return is_one_of(value, (const char *const[]){"auto", "none", NULL});
+}
+
 /* Which names there are iommu_init() knows. */
 static bool valid_errata_off(const char *value)
 {
@@ -268,6 +273,7 @@ const struct config_key config_keys[] = {
     {"iommu_levels", "takes 3, 4 or 5", valid_iommu_levels},
     {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_trust},
     {"interrupt_remapping", "takes on or off", valid_interrupt_remapping},
+    {"reset", "takes auto or none", valid_reset},
     {"errata_off", "takes NAME,NAME ... or all", valid_errata_off},
     {"dmar_poke", "takes OFFSET:BYTE,OFFSET:BYTE ...", valid_dmar_poke},
     {NULL, NULL, NULL},

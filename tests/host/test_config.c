@@ -40,6 +40,8 @@ static void every_key_is_taken(void **state)
                 "iommu_levels = 5\ntrust = 0000:00:1f.2,00Fe:ff:00.0");
     assert_fine("console = auto\napic = auto\ninterrupt_remapping = off\n");
     assert_fine("interrupt_remapping = on");
+    assert_fine("reset = none");
+    assert_fine("reset = auto");
     assert_fine("errata_off = some-erratum,another\n");
 }
 
@@ -85,6 +87,8 @@ static void values_that_do_not_fit_are_refused(void **state)
         "trust = 0000:00:1f.2 0000:00:1f.3",
         "interrupt_remapping = yes",
         "interrupt_remapping =",
+        "reset = off",
+        "reset =",
         "errata_off =",
         "errata_off = all,",
         "errata_off = ,all",

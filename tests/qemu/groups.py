@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Root ports, a switch, bridges to PCI and devices with several functions: who is grouped with whom and why,
-DMA from behind each of them, and groups that are not split."""
+DMA from behind each of them, groups that are not split, and resets between domains."""
 
 import os
 import re
@@ -39,9 +39,9 @@ def edu(bus, address="0"):
     return ["-device", f"edu,dma_mask=0xffffffffffffffff,bus={bus},addr={address}"]
 
 
-def machine(extra, config=""):
-    """With these devices alone."""
-    return Machine(cpus=2, nvme=False, edu=False, extra=extra, config=config)
+def machine(extra):
+    """With these devices alone, each of which must be reset when it changes hands."""
+    return Machine(cpus=2, nvme=False, edu=False, extra=extra, reset=None)
 
 
 EXPRESS = (root_port("with", 4) + nvme("alone", "with") +
@@ -86,10 +86,14 @@ def find_buses(shown, bridges):
 
 
 def grouped(report, name, extra, bridges, groups, members):
-    """The console shows these groups, and DMA works in all of them."""
+    """The console shows these groups, and DMA works in all of them, before and after resets."""
     with boot(f"groups-{name}", machine(extra)) as console:
         console.wait_prompt()
-        buses = find_buses(console.command("pci"), bridges)
+        shown = console.command("pci")
+        buses = find_buses(shown, bridges)
+        report.contains(shown, "(?m) FLR +NVMe$", f"{name}: NVMe has FLR")
+        report.contains(shown, r"(?m)^0000:{0}.* bus +unclassified$".format(buses[list(bridges)[-1]]),
+                        f"{name}: an edu is reset with its bus")
         shown = console.command("groups")
         for group in groups:
             report.contains(shown, "(?m)^0000:" + group.format(**buses), f"{name}: {group}")
@@ -99,11 +103,35 @@ def grouped(report, name, extra, bridges, groups, members):
                   f"{name}: {members} edus are attached with their groups", output)
         refusal = "cannot go to domain other alone: its group, .* is in domain test, and is one since "
         report.contains(output, refusal, f"{name}: the log says why a group is not split")
+        output = console.command("test groups_edu*", SUITE_SECONDS)
+        report.pass_on(output, f"{name}, again")
+        output = console.command("test reset*", SUITE_SECONDS)
+        report.pass_on(output, name)
+        log = console.command("log")
+        for method in ("FLR", "bus"):
+            report.contains(log, rf"PCI 0000:..:0.\..: reset \({method}\)", f"{name}: reset by {method}")
         power_off(report, console, name)
+
+
+def refused(report):
+    """edu on the root bus, which nothing resets, has one domain and no other."""
+    with boot("groups-refused", Machine(cpus=2, nvme=False, reset=None)) as console:
+        console.wait_prompt()
+        report.contains(console.command("pci"), r"(?m) 1234 +11e8 .* none +unclassified$",
+                        "refused: edu has no reset")
+        report.pass_on(console.command("test vtd_remap"), "refused, the first domain")
+        output = console.command("test vtd_remap")
+        report.contains(output, r"(?m)^not ok .*a domain with edu in it: not supported",
+                        "refused: edu does not go to a second one")
+        report.contains(output, r"0000:00:..\.0 has been in another domain, and there is no way to reset it; "
+                        r"\"reset = none\" in lull.cfg would let it go as it is",
+                        "refused: the log says why, and what would help")
+        power_off(report, console, "refused")
 
 
 if __name__ == "__main__":
     run_cases(
         (grouped, "express", EXPRESS, EXPRESS_BUSES, EXPRESS_GROUPS, 1),
         (grouped, "pci", PCI, PCI_BUSES, PCI_GROUPS, 2),
+        (refused,),
     )

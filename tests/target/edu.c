@@ -100,6 +100,18 @@ int edu_open(struct edu *edu, unsigned nth)
     return pci_bus_master_set(edu->function, true);
 }
 
+int edu_attach(struct edu *edu, struct iommu_domain *domain)
+{
+    int error = iommu_attach(domain, edu->function, IOMMU_NO_PASID);
+
+    if (error)
+        return error;
+    error = pci_bus_master_set(edu->function, true);
+    if (error && iommu_detach(domain, edu->function, IOMMU_NO_PASID))
+        log_warn("edu: is still in domain, though it cannot be used there");
+    return error;
+}
+
 static int edu_wait(struct edu *edu)
 {
     if (wait_until((event_step(), !edu_busy(edu)), EDU_TIMEOUT_NS))

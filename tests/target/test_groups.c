@@ -114,7 +114,7 @@ static void note_companion(void *context, struct pci_address id, bool alias)
     companion->any = true;
 }
 
-/* By whom edu is attached must make no difference. */
+/* By whom edu is attached must make no difference. What was reset has its bus mastering off. */
 static void edu_writes(struct edu *edu, struct iommu_domain *domain, struct iommu_domain *other,
                        struct pci_address by)
 {
