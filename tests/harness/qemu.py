@@ -56,8 +56,9 @@ class Machine:
     def config_text(self):
         """The lull.cfg of this machine."""
         lines = [f"debug_exit = {DEBUG_EXIT_PORT:#x}"] if self.debug_exit else []
+        lines.append(self.config.strip("\n"))
         lines += [f"reset = {self.reset}"] if self.reset else []
-        return "\n".join(lines + [self.config.strip("\n")]) + "\n"
+        return "\n".join(lines) + "\n"
 
 
 def firmware_paths():
