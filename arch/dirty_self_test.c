@@ -2,7 +2,7 @@
 /* The self-test of dirty bits at boot. */
 #include "arch/dirty_self_test.h"
 #include "arch/devices/nvme_dma_source.h"
-#include "arch/platform/pci.h"
+#include "lib/pci.h"
 #include "iommu/iommu.h"
 #include <stddef.h>
 

@@ -22,6 +22,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/page_alloc.h"
+#include "lib/pci.h"
 #include "lib/rcu_pages.h"
 #include "lib/units.h"
 #include <string.h>
@@ -123,6 +124,7 @@ static struct iommu_config read_iommu_config(const char *config, char *errata)
         config_get(config, "interrupt_remapping", value, sizeof(value)) && !strcmp(value, "off");
     iommu.no_dirty_self_test =
         config_get(config, "dirty_self_test", value, sizeof(value)) && !strcmp(value, "off");
+    iommu.without_reset = config_get(config, "reset", value, sizeof(value)) && !strcmp(value, "none");
     if (config_get(config, "errata_off", errata, CONFIG_VALUE_MAX))
         iommu.errata_off = errata;
     return iommu;

@@ -11,7 +11,6 @@
 #include "arch/cpu/tsc.h"
 #include "arch/cpu/where.h"
 #include "arch/platform/memory_map.h"
-#include "arch/platform/pci.h"
 #include "arch/platform/serial.h"
 #include "lib/log.h"
 #include "lib/units.h"
@@ -114,16 +113,6 @@ int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *
     if (!error)
         interrupt_msi(0, vector, address, data);
     return error;
-}
-
-uint32_t platform_pci_read32(struct pci_address function, unsigned offset)
-{
-    return pci_read32(function, offset);
-}
-
-void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t value)
-{
-    pci_write32(function, offset, value);
 }
 
 void platform_console_write(const char *text, size_t bytes)

@@ -23,8 +23,11 @@ struct iommu_domain_ops {
     int (*init)(struct iommu_domain *domain);
     void (*destroy)(struct iommu_domain *domain);
 
-    /* Makes a device's requests that have this PASID, or IOMMU_NO_PASID, go through the domain's tree; and
-     * blocks them again. One call at a time for a device. */
+    /* Whether attach() would refuse the device: its error then. Changes nothing. NULL: it never does. */
+    int (*check)(struct iommu_domain *domain, struct pci_address device, uint32_t pasid);
+
+    /* Makes a requester's requests that have this PASID, or IOMMU_NO_PASID, go through the domain's tree; and
+     * blocks them again. After check(). One call at a time for a device. */
     int (*attach)(struct iommu_domain *domain, struct pci_address device, uint32_t pasid);
     int (*detach)(struct iommu_domain *domain, struct pci_address device, uint32_t pasid);
 

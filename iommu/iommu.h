@@ -38,6 +38,8 @@ struct iommu_config {
     /* Errata that are not believed in, by name, with commas between; "all" for all; NULL for none. Read by
      * iommu_init() only. */
     const char *errata_off;
+    /* Functions that cannot be reset may go from one domain to another as they are. */
+    bool without_reset;
 };
 
 /* Firmware asks, in its DMAR table, to leave the CPUs in xAPIC mode: who chooses a mode by itself should then
@@ -88,19 +90,34 @@ bool iommu_device_is_cut_off(struct pci_address device);
 /* Stands for requests that have no PASID. */
 #define IOMMU_NO_PASID 0u
 
-/* Moves a device from blocked into a domain; its DMA is translated when this returns. With a PASID it is only
- * its requests that have this one, and the device may be in another domain by each of its PASIDs and by
- * IOMMU_NO_PASID. ERR_NOT_FOUND: no unit covers the device; ERR_BUSY: it is in a domain already by this
- * PASID, or on its way; ERR_UNSUPPORTED: firmware goes on using it (RMRR), its unit lacks what the domain is
- * made of, or nobody said that the device may pass through; ERR_RANGE: its requests cannot have this PASID;
- * ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE: it is blocked still. ERR_HARDWARE also: the device is cut off, and is
- * in a domain by another PASID; or others of this domain behind its unit are being cut off. */
+/* Moves a device from blocked into a domain; its DMA is translated when this returns. What a unit cannot keep
+ * apart from it comes along: the whole of its group (iommu_group_visit()), with all requester ids. With a
+ * PASID it is only its requests that have this one, and the device may be in another domain by each of its
+ * PASIDs and by IOMMU_NO_PASID; it is alone in its group then. A group that has been in another domain since
+ * it was last reset is reset first, if pci_scan() has found its functions: bus mastering is off after that,
+ * so whoever drives a device switches it on when it is attached; that takes 100 ms a function. ERR_NOT_FOUND:
+ * no unit covers the device; ERR_BUSY: it is in a domain already by this PASID, by itself or with its group,
+ * or on its way; ERR_UNSUPPORTED: firmware goes on using it or one of its group (RMRR), its unit lacks what
+ * the domain is made of, nobody said that the device may pass through, it shares a group and there is a
+ * PASID, it cannot be reset and would have to be, or it is a port of PCI Express; ERR_RANGE: its requests
+ * cannot have this PASID; ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE (also: a device is cut off, and is in a domain
+ * by another PASID; or others of this domain behind its unit are being cut off). After an error all are
+ * blocked still; the log has named what is in the way. */
 int iommu_attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid) MUST_CHECK;
 
-/* Blocks a device again. When this returns 0 none of its DMA is under way. ERR_NOT_FOUND: it is not in this
- * domain; ERR_BUSY: another CPU is moving it; ERR_TIMEOUT, ERR_HARDWARE: its entries are gone, but a unit did
- * not confirm: it is cut off, by its other PASIDs too. */
+/* Blocks a device again, and its group with it, whichever of them was named when they were attached. When
+ * this returns 0 none of their DMA is under way. ERR_NOT_FOUND: it is not in this domain; ERR_BUSY: another
+ * CPU is moving its group; ERR_TIMEOUT, ERR_HARDWARE: their entries are gone, but a unit did not
+ * confirm: they are cut off, by their other PASIDs too. */
 int iommu_detach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid) MUST_CHECK;
+
+/* Calls visit for each requester id of the group that a device is in, its own included: of functions that
+ * share an id behind a bridge to PCI, or that can reach each other without a unit seeing it since ACS is
+ * missing between them. alias: it is not an id of one of these functions themselves. Needs pci_scan(): a
+ * device that it did not find is alone. ERR_UNSUPPORTED: a port of PCI Express; ERR_NOMEM. */
+int iommu_group_visit(struct pci_address device,
+                      void (*visit)(void *context, struct pci_address id, bool alias), void *context)
+    MUST_CHECK;
 
 /* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing
  * when it fails: ERR_INVALID, ERR_RANGE (not whole pages, or beyond what the units translate), ERR_FORBIDDEN
@@ -318,8 +335,8 @@ void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *in
  * meanwhile may be counted or not. */
 void iommu_domain_count(struct iommu_domain *domain, uint64_t leaves[PT_LEAF_LEVELS]);
 
-/* Calls visit for each domain, and for each device in a domain. The lists are locked meanwhile: visit calls
- * nothing of this header but iommu_domain_info() and iommu_domain_count(): the domain stays as long. */
+/* Calls visit for each domain, and for each requester id in a domain. The lists are locked meanwhile: visit
+ * calls nothing of this header but iommu_domain_info() and iommu_domain_count(): the domain stays as long. */
 void iommu_domains_visit(void (*visit)(void *context, struct iommu_domain *domain), void *context);
 void iommu_devices_visit(struct iommu_domain *domain,
                          void (*visit)(void *context, struct pci_address device, uint32_t pasid),

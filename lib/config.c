@@ -235,6 +235,11 @@ static bool valid_on_off(const char *value)
     return is_one_of(value, (const char *const[]){"on", "off", NULL});
 }
 
+static bool valid_reset(const char *value)
+{
+    return is_one_of(value, (const char *const[]){"auto", "none", NULL});
+}
+
 /* Which names there are iommu_init() knows. */
 static bool valid_errata_off(const char *value)
 {
@@ -269,6 +274,7 @@ const struct config_key config_keys[] = {
     {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_trust},
     {"interrupt_remapping", "takes on or off", valid_on_off},
     {"dirty_self_test", "takes on or off", valid_on_off},
+    {"reset", "takes auto or none", valid_reset},
     {"errata_off", "takes NAME,NAME ... or all", valid_errata_off},
     {"dmar_poke", "takes OFFSET:BYTE,OFFSET:BYTE ...", valid_dmar_poke},
     {NULL, NULL, NULL},

@@ -39,6 +39,8 @@
     X(NO_CUT_OFF, "the context entry of a device that is cut off stays present")                             \
     X(CUT_OFF_FLAG_AFTER, "who cuts devices off says so when the entries are done")                          \
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
+    X(ALIAS_FORGOTTEN, "a group is attached without the ids that bridges give its requests")                 \
+    X(RESET_LEFT_OUT, "a device goes from one domain to another as it is")                                   \
     X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \
     X(NO_FAULT_BUDGET, "the fault interrupt reads on for as long as devices fault")                          \
     X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \

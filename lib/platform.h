@@ -85,9 +85,11 @@ struct platform_event {
  * context, interrupt handlers too. lib/event_queue.h has what all platforms need for this. */
 void platform_event_post(struct platform_event *event, uint64_t delay_ns);
 
-/* PCI configuration space, offset a multiple of 4. A function that is not there reads as all ones. */
+/* PCI configuration space; offset is a multiple of the access's size, below 4096. A function that is not
+ * there, and an offset that cannot be reached, read as all ones; writes to them are lost. */
 uint32_t platform_pci_read32(struct pci_address function, unsigned offset);
 void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t value);
+void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t value);
 
 /* Shows text (bytes long, no terminator) to whoever watches the log. Called by lib/log.c under its lock. */
 void platform_console_write(const char *text, size_t bytes);

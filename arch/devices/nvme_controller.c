@@ -2,6 +2,7 @@
 /* NVMe: bringing a controller up and down. */
 #include "arch/devices/nvme_controller.h"
 #include "arch/platform/pci.h"
+#include "lib/pci.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"

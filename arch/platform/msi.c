@@ -6,6 +6,8 @@
 #include "arch/platform/pci.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
+#include "lib/pci_alias.h"
 #include "lib/platform.h"
 
 #define CAPABILITY_MSI   0x05
@@ -35,9 +37,6 @@ enum {
     ENTRY_CONTROL = 12,
     ENTRY_CONTROL_MASKED = 1 << 0,
     ENTRY_BYTES = 16,
-
-    EXPRESS_FLAGS = 2,
-    EXPRESS_TYPE_TO_PCI = 7, /* a bridge from PCI Express to PCI or PCI-X */
 };
 
 static uint16_t control(const struct msi *msi)
@@ -47,7 +46,8 @@ static uint16_t control(const struct msi *msi)
 
 static void set_control(const struct msi *msi, unsigned clear, unsigned set)
 {
-    pci_write16(msi->function, msi->capability + MSI_CONTROL, (uint16_t)((control(msi) & ~clear) | set));
+    platform_pci_write16(msi->function, msi->capability + MSI_CONTROL,
+                         (uint16_t)((control(msi) & ~clear) | set));
 }
 
 static void write_entry(const struct msi *msi, uint64_t address, uint32_t data)
@@ -61,10 +61,11 @@ static void write_registers(const struct msi *msi, uint64_t address, uint32_t da
 {
     bool wide = control(msi) & MSI_CONTROL_64BIT;
 
-    pci_write32(msi->function, msi->capability + MSI_ADDRESS, (uint32_t)address);
+    platform_pci_write32(msi->function, msi->capability + MSI_ADDRESS, (uint32_t)address);
     if (wide)
-        pci_write32(msi->function, msi->capability + MSI_ADDRESS_HIGH, (uint32_t)(address >> 32));
-    pci_write16(msi->function, msi->capability + (wide ? MSI_DATA_64BIT : MSI_DATA_32BIT), (uint16_t)data);
+        platform_pci_write32(msi->function, msi->capability + MSI_ADDRESS_HIGH, (uint32_t)(address >> 32));
+    platform_pci_write16(msi->function, msi->capability + (wide ? MSI_DATA_64BIT : MSI_DATA_32BIT),
+                         (uint16_t)data);
 }
 
 /* Masked, so that no half of one message and half of another is sent. */
@@ -110,7 +111,7 @@ static void mask_table(const struct msi *msi, volatile char *table, unsigned las
 
 static int find_entry(struct msi *msi, unsigned entry)
 {
-    uint32_t place = pci_read32(msi->function, msi->capability + MSIX_TABLE);
+    uint32_t place = platform_pci_read32(msi->function, msi->capability + MSIX_TABLE);
     uint64_t offset = place & ~(uint32_t)MSIX_TABLE_BAR;
     unsigned last = control(msi) & MSIX_CONTROL_LAST;
     volatile void *registers;
@@ -146,22 +147,14 @@ static int find_message(struct msi *msi, unsigned entry)
 
 struct iommu_interrupt_source msi_source(struct pci_address function)
 {
-    struct iommu_interrupt_source source = {.device = function, .match = IOMMU_SOURCE_FUNCTION};
+    static const enum iommu_source_match matches[] = {
+        [PCI_REQUESTER_FUNCTION] = IOMMU_SOURCE_FUNCTION,
+        [PCI_REQUESTER_DEVICE] = IOMMU_SOURCE_DEVICE,
+        [PCI_REQUESTER_BUSES] = IOMMU_SOURCE_BUSES,
+    };
+    struct pci_requester requester = pci_requester(function);
 
-    for (const struct pci_function *bridge = pci_bridge_above(function); bridge;
-         bridge = pci_bridge_above(bridge->address)) {
-        unsigned express = pci_capability(bridge->address, PCI_CAPABILITY_EXPRESS);
-
-        if (!express) /* a bridge of conventional PCI sends all as its own */
-            source = (struct iommu_interrupt_source){.device = bridge->address};
-        else if ((pci_read16(bridge->address, express + EXPRESS_FLAGS) >> 4 & 15) == EXPRESS_TYPE_TO_PCI)
-            source = (struct iommu_interrupt_source){
-                .device = {function.segment, bridge->secondary_bus, 0},
-                .match = IOMMU_SOURCE_BUSES,
-                .last_bus = bridge->subordinate_bus,
-            };
-    }
-    return source;
+    return (struct iommu_interrupt_source){requester.address, matches[requester.match], requester.last_bus};
 }
 
 int msi_open(struct msi *msi, struct pci_address function, unsigned entry, unsigned cpu,

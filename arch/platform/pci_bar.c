@@ -5,6 +5,7 @@
 #include "arch/platform/pci.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 
 #define BAR_IO           (1u << 0)
 #define BAR_IO_MASK      (~3u)
@@ -40,7 +41,7 @@ static bool is_bar(struct pci_address function, unsigned index)
     for (unsigned i = 0; i <= index && i < count; i++) {
         if (i == index)
             return true;
-        i += is_64bit(pci_read32(function, PCI_BAR + 4 * i));
+        i += is_64bit(platform_pci_read32(function, PCI_BAR + 4 * i));
     }
     return false;
 }
@@ -50,9 +51,9 @@ static uint32_t probe(struct pci_address function, unsigned offset, uint32_t old
 {
     uint32_t mask;
 
-    pci_write32(function, offset, ~0u);
-    mask = pci_read32(function, offset);
-    pci_write32(function, offset, old);
+    platform_pci_write32(function, offset, ~0u);
+    mask = platform_pci_read32(function, offset);
+    platform_pci_write32(function, offset, old);
     return mask;
 }
 
@@ -82,19 +83,19 @@ int pci_bar(struct pci_address function, unsigned index, struct pci_bar *bar)
 
     if (!is_bar(function, index))
         return ERR_INVALID;
-    low = pci_read32(function, offset);
+    low = platform_pci_read32(function, offset);
     if (is_64bit(low) && index + 1 == bar_count(function)) {
         log_warn("PCI " PCI_FORMAT ": BAR %u has no upper half", PCI_ARGS(function), index);
         return ERR_MALFORMED;
     }
     /* With all ones in it the BAR would decode what belongs to others. */
-    pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)));
+    platform_pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)));
     mask = probe(function, offset, low);
     if (is_64bit(low)) {
-        high = pci_read32(function, offset + 4);
+        high = platform_pci_read32(function, offset + 4);
         mask |= (uint64_t)probe(function, offset + 4, high) << 32;
     }
-    pci_write16(function, PCI_COMMAND, command);
+    platform_pci_write16(function, PCI_COMMAND, command);
     decode(bar, (uint64_t)high << 32 | low, mask);
     return bar->bytes && bar->address ? 0 : ERR_NOT_FOUND;
 }
@@ -116,7 +117,7 @@ int pci_bar_map(struct pci_address function, unsigned index, volatile void **reg
     *registers = paging_map_mmio(bar.address, bar.bytes);
     if (!*registers)
         return ERR_NOMEM;
-    pci_write16(function, PCI_COMMAND, pci_read16(function, PCI_COMMAND) | PCI_COMMAND_MEMORY);
+    platform_pci_write16(function, PCI_COMMAND, pci_read16(function, PCI_COMMAND) | PCI_COMMAND_MEMORY);
     if (bytes)
         *bytes = bar.bytes;
     return 0;

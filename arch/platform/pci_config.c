@@ -2,12 +2,13 @@
 /* PCI configuration space: windows in memory (PCI Express base specification, 7.2.2), else ports 0xcf8 and
  * 0xcfc (PCI 3.0, 3.2.2.3).
  */
-#include "arch/platform/pci_config.h"
 #include "arch/cpu/io.h"
 #include "arch/cpu/paging.h"
 #include "arch/platform/memory_map.h"
 #include "arch/platform/pci.h"
 #include "lib/log.h"
+#include "lib/pci.h"
+#include "lib/platform.h"
 #include "lib/spinlock.h"
 #include "lib/units.h"
 
@@ -32,7 +33,7 @@ static unsigned window_count;
 /* Address and data port belong together. Taken in interrupt handlers too. */
 static struct spinlock port_lock = SPINLOCK_INIT;
 
-void pci_config_init(const struct acpi_ecam *ecam, unsigned count)
+static void map_windows(const struct acpi_ecam *ecam, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         uint64_t hpa = ecam[i].base + ((uint64_t)ecam[i].first_bus << 20);
@@ -72,11 +73,6 @@ static volatile uint8_t *window_address(struct pci_address function, unsigned of
     return NULL;
 }
 
-bool pci_config_reaches(uint16_t segment, uint8_t bus)
-{
-    return segment == 0 || window_address((struct pci_address){segment, bus, 0}, 0);
-}
-
 static uint32_t port_address(struct pci_address function, unsigned offset)
 {
     return PORT_ENABLE | (uint32_t)function.bus << 16 | (uint32_t)function.devfn << 8 | (offset & 0xfc);
@@ -111,7 +107,7 @@ static bool ports_have(struct pci_address function, unsigned offset)
     return function.segment == 0 && offset < PORT_SPACE;
 }
 
-uint32_t pci_read32(struct pci_address function, unsigned offset)
+uint32_t platform_pci_read32(struct pci_address function, unsigned offset)
 {
     volatile uint8_t *window;
 
@@ -123,19 +119,7 @@ uint32_t pci_read32(struct pci_address function, unsigned offset)
     return ports_have(function, offset) ? port_read32(function, offset) : ~0u;
 }
 
-/* Reading four bytes where fewer were asked for is harmless: no configuration register changes when it is
- * read. */
-uint16_t pci_read16(struct pci_address function, unsigned offset)
-{
-    return (uint16_t)(pci_read32(function, offset & ~3u) >> (offset & 2) * 8);
-}
-
-uint8_t pci_read8(struct pci_address function, unsigned offset)
-{
-    return (uint8_t)(pci_read32(function, offset & ~3u) >> (offset & 3) * 8);
-}
-
-void pci_write32(struct pci_address function, unsigned offset, uint32_t value)
+void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t value)
 {
     volatile uint8_t *window;
 
@@ -148,7 +132,7 @@ void pci_write32(struct pci_address function, unsigned offset, uint32_t value)
         port_write(function, offset, value, 4);
 }
 
-void pci_write16(struct pci_address function, unsigned offset, uint16_t value)
+void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t value)
 {
     volatile uint8_t *window;
 
@@ -159,4 +143,21 @@ void pci_write16(struct pci_address function, unsigned offset, uint16_t value)
         *(volatile uint16_t *)(volatile void *)window = value;
     else if (ports_have(function, offset))
         port_write(function, offset, value, 2);
+}
+
+int pci_init(const struct acpi_ecam *ecam, unsigned count)
+{
+    uint16_t segments[ACPI_ECAM_MAX + 1] = {0};
+    unsigned known = 1;
+
+    map_windows(ecam, count);
+    for (unsigned i = 0; i < window_count; i++) {
+        bool listed = false;
+
+        for (unsigned n = 0; n < known; n++)
+            listed = listed || segments[n] == windows[i].segment;
+        if (!listed)
+            segments[known++] = windows[i].segment;
+    }
+    return pci_scan(segments, known);
 }

@@ -9,10 +9,10 @@
 #include "arch/platform/firmware.h"
 #include "arch/platform/ioapic.h"
 #include "arch/platform/memory_map.h"
-#include "arch/platform/pci.h"
 #include "iommu/iommu.h"
 #include "lib/config.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include "lib/units.h"
 #include <string.h>

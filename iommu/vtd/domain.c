@@ -229,13 +229,12 @@ static bool is_trusted(struct pci_address device)
     return false;
 }
 
-/* 0 if the device can be in the domain. */
-static int check_attach(const struct iommu_domain *domain, const struct vtd_unit *unit,
-                        struct pci_address device, uint32_t pasid)
+static int check(struct iommu_domain *domain, struct pci_address device, uint32_t pasid)
 {
     static const char *const lacks[] = {"first-stage translation (ECAP.SMTS, ECAP.FSTS)",
                                         "second-stage translation (ECAP.SSTS, CAP.SAGAW)",
                                         "pass-through (ECAP.PT)"};
+    const struct vtd_unit *unit = vtd_unit_of(device);
     enum vtd_stage stage = stage_of(domain);
 
     if (!unit) {
@@ -315,12 +314,9 @@ static int confirm_attach(const struct iommu_domain *domain, struct vtd_unit *un
 static int attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid)
 {
     struct vtd_unit *unit = vtd_unit_of(device);
-    uint64_t *context;
-    int error = check_attach(domain, unit, device, pasid);
+    uint64_t *context = vtd_context_make(unit, device);
+    int error;
 
-    if (error)
-        return error;
-    context = vtd_context_make(unit, device);
     if (!context)
         return ERR_NOMEM;
     error = clear_left_behind(unit, context, device, pasid);
@@ -373,7 +369,7 @@ static int invalidate_mapped(struct iommu_domain *domain, const struct gather *g
 }
 
 #define VTD_DOMAIN_OPS                                                                                       \
-    .flags = DOMAIN_FLAG_RCU_FREE_PAGES, .init = init, .destroy = destroy, .attach = attach,                 \
+    .flags = DOMAIN_FLAG_RCU_FREE_PAGES, .init = init, .destroy = destroy, .check = check, .attach = attach, \
     .detach = detach, .invalidate = invalidate
 
 const struct iommu_domain_ops *vtd_domain_ops(enum vtd_stage stage)

@@ -212,7 +212,7 @@ static void try(const uint8_t *bytes, size_t count, bool sealed)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const struct host_pci_ops pci = {pci_read32, NULL, NULL};
+    static const struct host_pci_ops pci = {.read32 = pci_read32};
 
     (void)argc;
     (void)argv;

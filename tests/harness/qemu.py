@@ -48,6 +48,7 @@ class Machine:
     nvme: bool = True
     edu: bool = True
     debug_exit: bool = True
+    reset: str = "none"  # edu cannot be reset, and tests move it between domains; None: as it is by default
     modules: dict = dataclasses.field(default_factory=dict)  # files beside lull.cfg: name, bytes
     build: str = dataclasses.field(default_factory=build_dir)
     disk_image: str = None  # boot this file instead of a folder made from config and build
@@ -56,7 +57,9 @@ class Machine:
     def config_text(self):
         """The lull.cfg of this machine."""
         lines = [f"debug_exit = {DEBUG_EXIT_PORT:#x}"] if self.debug_exit else []
-        return "\n".join(lines + [self.config.strip("\n")]) + "\n"
+        lines.append(self.config.strip("\n"))
+        lines += [f"reset = {self.reset}"] if self.reset else []
+        return "\n".join(lines) + "\n"
 
 
 def firmware_paths():

@@ -37,6 +37,7 @@ void host_get_mmio(struct host_mmio_ops *ops);
 struct host_pci_ops {
     uint32_t (*read32)(void *context, struct pci_address function, unsigned offset);
     void (*write32)(void *context, struct pci_address function, unsigned offset, uint32_t value);
+    void (*write16)(void *context, struct pci_address function, unsigned offset, uint16_t value);
     void *context;
 };
 

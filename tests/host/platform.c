@@ -250,6 +250,12 @@ void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t
         pci.write32(pci.context, function, offset, value);
 }
 
+void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t value)
+{
+    if (pci.write16)
+        pci.write16(pci.context, function, offset, value);
+}
+
 void platform_console_write(const char *text, size_t bytes)
 {
     if (bytes >= sizeof log_text - log_bytes)

@@ -6,8 +6,11 @@
 #include "iommu/dump.c"
 #include "iommu/fault_commands.c"
 #include "iommu/fault_ring.h"
+#include "iommu/group_commands.c"
 #include "lib/page_alloc.h"
+#include "lib/pci.h"
 #include "lib/rcu_command.c"
+#include "tests/host/fake_pci.h"
 #include "tests/host/fake_vtd.h"
 #include "tests/host/host.h"
 #include "tests/host/unit.h"
@@ -368,6 +371,25 @@ static void every_error_has_words_of_its_own(void **state)
     assert_string_equal(error_text(1), "unknown error");
 }
 
+static void groups_are_a_line_each(void **state)
+{
+    static const uint16_t segment = 0;
+
+    (void)state;
+    assert_int_equal(show("groups"), 0);
+    assert_string_equal(shown, ""); /* without pci_scan() */
+    fake_pci_install();
+    fake_pci_add_bridge(0, 1, 2, 2);
+    fake_pci_add(2, 1, 0, 1);
+    fake_pci_add(0, 2, 0, 1);
+    assert_int_equal(pci_scan(&segment, 1), 0);
+    assert_int_equal(show("groups"), 0);
+    assert_string_equal(shown, "0000:02:01.0 (0000:00:01.0): 0000:00:01.0 is a bridge to PCI\n"
+                               "0000:00:02.0\n");
+    assert_int_equal(show("groups all"), ERR_INVALID);
+    assert_int_equal(pci_scan(NULL, 0), 0);
+}
+
 int main(void)
 {
 #define RUNNING(test) cmocka_unit_test_setup_teardown(test, start, stop)
@@ -384,6 +406,7 @@ int main(void)
         RUNNING(faults_are_told_to_programs),
         RUNNING(errata_that_are_switched_off_are_not_shown),
         cmocka_unit_test(errata_that_nobody_knows_are_refused),
+        cmocka_unit_test(groups_are_a_line_each),
         RUNNING(a_dump_joins_neighbours_that_are_alike),
         RUNNING(a_long_dump_goes_on_where_it_was_cut_short),
         RUNNING(rcu_shows_what_was_freed),

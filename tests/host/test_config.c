@@ -40,6 +40,8 @@ static void every_key_is_taken(void **state)
                 "iommu_levels = 5\ntrust = 0000:00:1f.2,00Fe:ff:00.0");
     assert_fine("console = auto\napic = auto\ninterrupt_remapping = off\n");
     assert_fine("interrupt_remapping = on");
+    assert_fine("reset = none");
+    assert_fine("reset = auto");
     assert_fine("errata_off = some-erratum,another\n");
     assert_fine("dirty_self_test = on");
     assert_fine("dirty_self_test = off");
@@ -89,6 +91,8 @@ static void values_that_do_not_fit_are_refused(void **state)
         "interrupt_remapping =",
         "dirty_self_test = no",
         "dirty_self_test =",
+        "reset = off",
+        "reset =",
         "errata_off =",
         "errata_off = all,",
         "errata_off = ,all",

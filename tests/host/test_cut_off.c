@@ -71,7 +71,7 @@ static bool is_master(struct pci_address address)
 
 static void make_functions(void)
 {
-    static const struct host_pci_ops ops = {pci_read32, pci_write32, NULL};
+    static const struct host_pci_ops ops = {.read32 = pci_read32, .write32 = pci_write32};
     const struct pci_address addresses[DEVICES] = {nvme, other, third};
 
     for (unsigned i = 0; i < DEVICES; i++) {

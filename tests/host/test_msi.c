@@ -6,6 +6,7 @@
 #include "arch/platform/msi.h"
 #include "arch/platform/pci.h"
 #include "lib/error.h"
+#include "lib/pci.h"
 #include "tests/host/host.h"
 #include "tests/host/unit.h"
 #include <string.h>
@@ -33,22 +34,16 @@ static int alloc_result, free_result;
 static struct iommu_interrupt_source source_seen;
 static struct iommu_interrupt_target target_seen;
 
-uint32_t pci_read32(struct pci_address function, unsigned offset)
+/* The bridge has nothing but the flags of its PCI Express capability. */
+static uint32_t config_read32(void *context, struct pci_address function, unsigned offset)
 {
     uint32_t value;
 
+    (void)context;
+    if (pci_address_equal(function, bridge.address))
+        return (uint32_t)bridge_type << 20;
     assert_true(pci_address_equal(function, device));
     memcpy(&value, space + offset, 4);
-    return value;
-}
-
-uint16_t pci_read16(struct pci_address function, unsigned offset)
-{
-    uint16_t value;
-
-    if (pci_address_equal(function, bridge.address))
-        return (uint16_t)(bridge_type << 4);
-    memcpy(&value, space + offset, 2);
     return value;
 }
 
@@ -59,15 +54,17 @@ static void note_tear(unsigned offset)
     torn += message && space[CAPABILITY + MSI_CONTROL] & MSI_CONTROL_ENABLE;
 }
 
-void pci_write32(struct pci_address function, unsigned offset, uint32_t value)
+static void config_write32(void *context, struct pci_address function, unsigned offset, uint32_t value)
 {
+    (void)context;
     assert_true(pci_address_equal(function, device));
     note_tear(offset);
     memcpy(space + offset, &value, 4);
 }
 
-void pci_write16(struct pci_address function, unsigned offset, uint16_t value)
+static void config_write16(void *context, struct pci_address function, unsigned offset, uint16_t value)
 {
+    (void)context;
     assert_true(pci_address_equal(function, device));
     note_tear(offset);
     memcpy(space + offset, &value, 2);
@@ -163,9 +160,12 @@ static void write32(void *context, uint64_t address, uint32_t value)
 static int setup(void **state)
 {
     static const struct host_mmio_ops ops = {.read32 = read32, .write32 = write32};
+    static const struct host_pci_ops pci = {
+        .read32 = config_read32, .write32 = config_write32, .write16 = config_write16};
 
     (void)state;
     host_set_mmio(&ops);
+    host_set_pci(&pci);
     memset(space, 0, sizeof space);
     memset(bar, 0, sizeof bar);
     bar_bytes = BAR_BYTES;
@@ -334,7 +334,7 @@ static void bridges_make_other_ids_of_it(void **state)
     source = msi_source(device);
     assert_int_equal(source.match, IOMMU_SOURCE_FUNCTION);
     assert_true(pci_address_equal(source.device, device));
-    bridge_type = EXPRESS_TYPE_TO_PCI;
+    bridge_type = PCI_EXPRESS_TO_PCI;
     source = msi_source(device);
     assert_int_equal(source.match, IOMMU_SOURCE_BUSES);
     assert_int_equal(source.device.bus, 3);

@@ -6,7 +6,9 @@
 #include "iommu/self_test.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
+#include "lib/pci.h"
 #include "lib/rcu.h"
+#include "tests/host/fake_pci.h"
 #include "tests/host/host.h"
 #include "tests/host/tree.h"
 #include "tests/host/unit.h"
@@ -35,15 +37,20 @@ static struct fake {
     unsigned silent_after; /* so many commands */
     unsigned refused;      /* a command that ends with an error */
     unsigned lie;          /* one that writes nothing */
-    bool master_is_fixed;
 
     /* What it saw. */
     struct iommu_domain *domain; /* that it is in */
-    bool master, was_shut_down;
+    bool was_shut_down;
     unsigned commands, resets, dma_while_blocked, wrong_commands, unsaid_interrupts;
 } fake;
 
 static const struct pci_address function = {0, 3, 0x08};
+static struct fake_function *pci_function_of_it;
+
+static bool is_master(void)
+{
+    return pci_function_of_it->space[PCI_COMMAND] & PCI_COMMAND_MASTER;
+}
 
 /* --- the controller --- */
 
@@ -51,7 +58,7 @@ static void *reach(uint64_t iova, bool write)
 {
     uint64_t hpa;
 
-    if (!fake.domain || !fake.master ||
+    if (!fake.domain || !is_master() ||
         !tree_access(&tree_through_cache, &fake.domain->pt, iova, write, &hpa)) {
         fake.dma_while_blocked++;
         return NULL;
@@ -180,15 +187,6 @@ int pci_bar_map(struct pci_address address, unsigned index, volatile void **regi
     return 0;
 }
 
-int pci_bus_master_set(struct pci_address address, bool on)
-{
-    assert_true(pci_address_equal(address, function));
-    if (fake.master_is_fixed && on)
-        return ERR_HARDWARE;
-    fake.master = on;
-    return 0;
-}
-
 static int fake_init(struct iommu_domain *domain)
 {
     domain->pt_ops = &pt_x86_64;
@@ -259,6 +257,11 @@ static int make_fake(void **state)
         .refused = ~0u,
         .lie = ~0u,
     };
+    fake_pci_install();
+    pci_function_of_it = fake_pci_add(function.bus, function.devfn >> 3, function.devfn & 7, 0x5845);
+    fake_pci_make_express(pci_function_of_it, 0);
+    fake_pci_put32(pci_function_of_it, FAKE_EXPRESS + 4, 1u << 28); /* it has FLR */
+    assert_int_equal(pci_scan((const uint16_t[]){0}, 1), 0);
     host_set_mmio(&mmio);
     host_set_relax(pass_time);
     now = NS_PER_S;
@@ -290,7 +293,7 @@ static void assert_comes_to(const char *text)
     iommu_self_test_text(&result, said, sizeof said);
     assert_string_equal(said, text);
     assert_null(fake.domain);
-    assert_false(fake.master);
+    assert_false(is_master());
     assert_null(iommu_domain_find("self-test"));
     assert_int_equal(free_pages(), before);
     assert_int_equal(fake.dma_while_blocked, 0);
@@ -364,7 +367,7 @@ static void one_that_is_broken_tests_nothing(void **state)
     fake.refused = 3;
     assert_comes_to(text);
     make_fake(state);
-    fake.master_is_fixed = true;
+    pci_function_of_it->master_is_fixed = true;
     assert_comes_to(text);
 }
 

@@ -154,6 +154,11 @@ void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t
         device->bus_master = value & PCI_COMMAND_MASTER;
 }
 
+void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t value)
+{
+    platform_pci_write32(function, offset, value);
+}
+
 void platform_console_write(const char *text, size_t bytes)
 {
     char *line = log_lines[log_next++ % LOG_LINES];

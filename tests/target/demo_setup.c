@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The demo: setting it up and taking it down. */
 
-#include "arch/platform/pci.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include "tests/target/demo.h"
 #include <inttypes.h>
@@ -50,7 +50,8 @@ static int close_edu(struct demo *demo)
     return ended ? ended : error;
 }
 
-/* That there is no edu, or one that cannot reach the range, is no error. The domain is empty. */
+/* That there is no edu, or one that cannot reach the range, or may not come from another domain since it
+ * cannot be reset, is no error. The domain is empty. */
 static int open_edu(struct demo *demo)
 {
     int error = edu_open(&demo->edu, 0);
@@ -59,13 +60,15 @@ static int open_edu(struct demo *demo)
         return 0;
     if (error)
         return error;
-    error = iommu_attach(demo->domain, demo->edu.function, IOMMU_NO_PASID);
+    error = edu_attach(&demo->edu, demo->domain);
     demo->has_edu = !error;
-    if (error && edu_close(&demo->edu))
-        log_warn("demo: edu was not closed cleanly");
-    if (!error)
-        error = edu_check_mask(&demo->edu, demo->domain);
-    return error == ERR_UNSUPPORTED && demo->has_edu ? close_edu(demo) : error;
+    if (error) {
+        int closed = edu_close(&demo->edu);
+
+        return error == ERR_UNSUPPORTED ? closed : error;
+    }
+    error = edu_check_mask(&demo->edu, demo->domain);
+    return error == ERR_UNSUPPORTED ? close_edu(demo) : error;
 }
 
 /* A unit keeps the table that it makes when a bus sees its first device attached. Attaching each device once
@@ -77,6 +80,8 @@ static int attach_once(struct iommu_domain *domain, const struct pci_function *f
     if (!function)
         return 0;
     error = iommu_attach(domain, function->address, IOMMU_NO_PASID);
+    if (error == ERR_UNSUPPORTED)
+        return 0; /* it had one before */
     return error ? error : iommu_detach(domain, function->address, IOMMU_NO_PASID);
 }
 

@@ -9,6 +9,7 @@
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include "lib/units.h"
 
@@ -97,6 +98,18 @@ int edu_open(struct edu *edu, unsigned nth)
     if (error)
         return error;
     return pci_bus_master_set(edu->function, true);
+}
+
+int edu_attach(struct edu *edu, struct iommu_domain *domain)
+{
+    int error = iommu_attach(domain, edu->function, IOMMU_NO_PASID);
+
+    if (error)
+        return error;
+    error = pci_bus_master_set(edu->function, true);
+    if (error && iommu_detach(domain, edu->function, IOMMU_NO_PASID))
+        log_warn("edu: is still in domain, though it cannot be used there");
+    return error;
 }
 
 static int edu_wait(struct edu *edu)

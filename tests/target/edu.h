@@ -26,6 +26,10 @@ struct edu {
  * compute; and as pci_bar_map(). */
 int edu_open(struct edu *edu, unsigned nth) MUST_CHECK;
 
+/* Moves it into a domain, after which it may issue DMA again, whether it was stopped by that or not. As
+ * iommu_attach() and pci_bus_master_set(); it is not in the domain then. */
+int edu_attach(struct edu *edu, struct iommu_domain *domain) MUST_CHECK;
+
 /* Whether the device uses all bits of an address, which it does not tell. It has to be in domain, where
  * nothing is mapped yet. ERR_UNSUPPORTED: it cuts them (the log says what to do); and as iommu_map(),
  * iommu_unmap() and edu_write(). */

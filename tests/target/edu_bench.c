@@ -19,7 +19,7 @@
 static int prepare(struct edu_bench *bench)
 {
     uint8_t *bytes;
-    int error = iommu_attach(bench->domain, bench->edu.function, IOMMU_NO_PASID);
+    int error = edu_attach(&bench->edu, bench->domain);
 
     bench->attached = !error;
     if (!error)

@@ -3,12 +3,12 @@
  * own DMA is far too slow for that, but its interrupt is a write to whatever address its MSI capability has,
  * and comes as fast as a CPU asks for it. */
 #include "arch/cpu/event.h"
-#include "arch/platform/pci.h"
 #include "iommu/fault_devices.h"
 #include "iommu/vtd/fault_mute.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include "lib/tap.h"
 #include "tests/target/edu_bench.h"

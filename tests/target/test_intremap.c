@@ -3,10 +3,10 @@
 #include "arch/cpu/cpu.h"
 #include "arch/cpu/interrupt.h"
 #include "arch/platform/msi.h"
-#include "arch/platform/pci.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
+#include "lib/pci.h"
 #include "lib/tap.h"
 #include "lib/units.h"
 #include "tests/target/arrivals.h"
@@ -220,22 +220,37 @@ static void check_nvme(const struct pci_function *function, struct iommu_domain 
     tap_ok(!error, "NVMe is closed: %s", error_text(error));
 }
 
-static void with_domain(const struct pci_function *function, struct arrivals *arrivals)
+/* A controller that comes from another domain is reset, and its MSI-X table with that. */
+static int give(const struct pci_function *function, struct iommu_domain *domain)
 {
-    int error;
-    struct iommu_domain *domain = iommu_domain_create("test", &error);
+    int error = iommu_attach(domain, function->address, IOMMU_NO_PASID);
 
-    if (!tap_ok(domain != NULL, "a domain: %s", error_text(error)))
+    return error ? error : iommu_detach(domain, function->address, IOMMU_NO_PASID);
+}
+
+static void with_domain(const struct pci_function *function, struct iommu_domain *domain)
+{
+    struct arrivals arrivals = {0};
+    struct msi msi;
+    int error = give(function, domain);
+
+    if (!tap_ok(!error, "the domain gets the controller: %s", error_text(error)))
         return;
-    check_nvme(function, domain, arrivals);
-    tap_ok(!iommu_domain_destroy(domain), "the domain goes");
+    /* Before the controller makes its queues, which belong to interrupts. */
+    error = msi_open(&msi, function->address, 0, cpu_id(), arrivals_handler, &arrivals);
+    if (!tap_ok(!error && msi.message, "entry 0 of its MSI-X table: %s", error_text(error)))
+        return;
+    check_nvme(function, domain, &arrivals);
+    error = msi_close(&msi);
+    tap_ok(!error, "its interrupt goes: %s", error_text(error));
 }
 
 TEST(intremap_msix)
 {
     const struct pci_function *function = pci_find_class(PCI_CLASS_NVME, 0);
     struct arrivals arrivals = {0};
-    struct msi msi, none;
+    struct iommu_domain *domain;
+    struct msi none;
     int error;
 
     if (!function) {
@@ -244,11 +259,9 @@ TEST(intremap_msix)
     }
     error = msi_open(&none, function->address, 2048, cpu_id(), arrivals_handler, &arrivals);
     tap_ok(error == ERR_RANGE, "an entry beyond the function's table: %s", error_text(error));
-    /* Before the controller makes its queues, which belong to interrupts. */
-    error = msi_open(&msi, function->address, 0, cpu_id(), arrivals_handler, &arrivals);
-    if (!tap_ok(!error && msi.message, "entry 0 of its MSI-X table: %s", error_text(error)))
+    domain = iommu_domain_create("test", &error);
+    if (!tap_ok(domain != NULL, "a domain: %s", error_text(error)))
         return;
-    with_domain(function, &arrivals);
-    error = msi_close(&msi);
-    tap_ok(!error, "its interrupt goes: %s", error_text(error));
+    with_domain(function, domain);
+    tap_ok(!iommu_domain_destroy(domain), "the domain goes");
 }

@@ -5,10 +5,10 @@
 #include "arch/cpu/event.h"
 #include "arch/cpu/io.h"
 #include "arch/platform/ioapic.h"
-#include "arch/platform/pci.h"
 #include "lib/atomic.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
+#include "lib/pci.h"
 #include "lib/tap.h"
 #include "tests/target/arrivals.h"
 #include "tests/target/edu.h"
@@ -92,7 +92,7 @@ static void silence_others(struct pci_address edu)
             command &= (uint16_t)~PCI_COMMAND_NO_INTX;
         else
             command |= PCI_COMMAND_NO_INTX;
-        pci_write16(function->address, PCI_COMMAND, command);
+        platform_pci_write16(function->address, PCI_COMMAND, command);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The NVMe driver: one page, two pages and lists of PRPs say the same about the disk. */
 #include "arch/devices/dma_memory.h"
-#include "arch/platform/pci.h"
 #include "lib/error.h"
+#include "lib/pci.h"
 #include "lib/tap.h"
 #include "tests/target/edu_bench.h"
 #include "tests/target/nvme.h"

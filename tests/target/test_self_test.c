@@ -3,9 +3,9 @@
  * What it says changes nothing; that of the boot counts. */
 
 #include "arch/devices/nvme_dma_source.h"
-#include "arch/platform/pci.h"
 #include "iommu/self_test.h"
 #include "lib/page_alloc.h"
+#include "lib/pci.h"
 #include "lib/rcu.h"
 #include "lib/tap.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A PCI function's lists of capabilities. A list that runs in a circle or out of its space ends the search.
  */
-#include "arch/platform/pci.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 
 #define FIRST          0x40u /* lists lie behind the header */
 #define EXTENDED_FIRST 0x100u
@@ -21,7 +21,7 @@ unsigned pci_capability(struct pci_address function, uint8_t id)
     offset = pci_read8(function, pointer) & ~3u;
     /* No two capabilities share four bytes, so more of them than fit are a circle. */
     for (unsigned left = (EXTENDED_FIRST - FIRST) / 4; offset >= FIRST; left--) {
-        uint32_t header = pci_read32(function, offset);
+        uint32_t header = platform_pci_read32(function, offset);
 
         if (!left) {
             log_warn("PCI " PCI_FORMAT ": offset 0x%x: capabilities run in a circle", PCI_ARGS(function),
@@ -41,7 +41,7 @@ unsigned pci_extended_capability(struct pci_address function, uint16_t id)
     unsigned offset = EXTENDED_FIRST;
 
     for (unsigned left = (EXTENDED_END - EXTENDED_FIRST) / 4; offset >= EXTENDED_FIRST; left--) {
-        uint32_t header = pci_read32(function, offset);
+        uint32_t header = platform_pci_read32(function, offset);
 
         /* Zeros: no list. Ones: extended space is not to be reached. */
         if (header == 0 || header == ~0u)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Finds every PCI function, and decides which may master the bus. */
-#include "arch/platform/pci.h"
-#include "arch/platform/pci_config.h"
+#include "lib/pci.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -9,24 +8,19 @@
 #include <stdlib.h>
 
 #define MULTIFUNCTION      0x80
+#define BUSES              256u
 #define DEVICES            32u
 #define FUNCTIONS          8u
 #define PENDING_TIMEOUT_NS (100 * NS_PER_MS)
-/* Offsets in the PCI Express capability: section 7.5.3 of its specification. */
-#define EXPRESS_FLAGS       0x02
-#define EXPRESS_STATUS      0x0a
-#define EXPRESS_PENDING     (1u << 5)
-#define EXPRESS_CONTROL_2   0x28
-#define EXPRESS_ARI_FORWARD (1u << 5)
 
-/* The machine's functions; filled by pci_init(), read-only after it. */
+/* The machine's functions; filled by pci_scan(), read-only after that. */
 static struct pci_function *functions;
 static unsigned function_count;
 static unsigned function_room;
 
 static int add_function(struct pci_address address, uint32_t id)
 {
-    uint32_t buses = pci_read32(address, PCI_BUSES);
+    uint32_t buses = platform_pci_read32(address, PCI_BUSES);
     struct pci_function *function;
 
     if (function_count == function_room) {
@@ -43,7 +37,7 @@ static int add_function(struct pci_address address, uint32_t id)
         .address = address,
         .vendor = (uint16_t)id,
         .device = (uint16_t)(id >> 16),
-        .class_code = pci_read32(address, PCI_CLASS) >> 8,
+        .class_code = platform_pci_read32(address, PCI_CLASS) >> 8,
         .header_type = pci_read8(address, PCI_HEADER_TYPE) & 0x7f,
     };
     if (function->header_type == PCI_HEADER_BRIDGE || function->header_type == PCI_HEADER_CARDBUS) {
@@ -63,7 +57,7 @@ static int scan_device(uint16_t segment, uint8_t bus, unsigned device)
 {
     for (unsigned i = 0; i < FUNCTIONS; i++) {
         struct pci_address address = {segment, bus, (uint8_t)(device << 3 | i)};
-        uint32_t id = pci_read32(address, PCI_ID);
+        uint32_t id = platform_pci_read32(address, PCI_ID);
 
         if (is_there(id)) {
             int error = add_function(address, id);
@@ -82,7 +76,7 @@ static int scan_ari_bus(uint16_t segment, uint8_t bus)
 {
     for (unsigned devfn = 0; devfn < DEVICES * FUNCTIONS; devfn++) {
         struct pci_address address = {segment, bus, (uint8_t)devfn};
-        uint32_t id = pci_read32(address, PCI_ID);
+        uint32_t id = platform_pci_read32(address, PCI_ID);
         int error = is_there(id) ? add_function(address, id) : 0;
 
         if (error)
@@ -96,16 +90,13 @@ static int scan_ari_bus(uint16_t segment, uint8_t bus)
 static bool leads_to_link(struct pci_address bridge, bool *ari)
 {
     unsigned express = pci_capability(bridge, PCI_CAPABILITY_EXPRESS);
-    unsigned flags, type;
+    enum pci_express_type type = pci_express_type(bridge);
 
     *ari = false;
-    if (!express)
+    if (type != PCI_EXPRESS_ROOT_PORT && type != PCI_EXPRESS_DOWNSTREAM)
         return false;
-    flags = pci_read16(bridge, express + EXPRESS_FLAGS);
-    type = flags >> 4 & 15;
-    if (type != 4 && type != 6) /* root port, downstream port of a switch */
-        return false;
-    *ari = (flags & 15) >= 2 && (pci_read16(bridge, express + EXPRESS_CONTROL_2) & EXPRESS_ARI_FORWARD);
+    *ari = (pci_read16(bridge, express + PCI_EXPRESS_FLAGS) & 15) >= 2 &&
+           (pci_read16(bridge, express + PCI_EXPRESS_CONTROL_2) & PCI_EXPRESS_ARI_FORWARD);
     return true;
 }
 
@@ -127,36 +118,14 @@ static int scan_bus(uint16_t segment, uint8_t bus)
     return 0;
 }
 
-/* Every bus is looked at, not only those behind known bridges: a machine with several host bridges has
- * several root buses, and which they are only AML tells. */
-static int scan_segment(uint16_t segment)
+int pci_scan(const uint16_t *segments, unsigned count)
 {
-    for (unsigned bus = 0; bus < 256; bus++) {
-        int error = pci_config_reaches(segment, (uint8_t)bus) ? scan_bus(segment, (uint8_t)bus) : 0;
+    int error = 0;
 
-        if (error)
-            return error;
-    }
-    return 0;
-}
-
-static bool segment_before(const struct acpi_ecam *ecam, unsigned index)
-{
-    for (unsigned i = 0; i < index; i++)
-        if (ecam[i].segment == ecam[index].segment)
-            return true;
-    return ecam[index].segment == 0;
-}
-
-int pci_init(const struct acpi_ecam *ecam, unsigned count)
-{
-    int error;
-
-    pci_config_init(ecam, count);
-    error = scan_segment(0);
+    function_count = 0;
     for (unsigned i = 0; i < count && !error; i++)
-        if (!segment_before(ecam, i))
-            error = scan_segment(ecam[i].segment);
+        for (unsigned bus = 0; bus < BUSES && !error; bus++)
+            error = scan_bus(segments[i], (uint8_t)bus);
     if (error)
         log_error("PCI: %u functions found, then: %s", function_count, error_text(error));
     else
@@ -207,7 +176,7 @@ static bool wait_quiet(struct pci_address function)
 {
     unsigned express = pci_capability(function, PCI_CAPABILITY_EXPRESS);
 
-    return !express || wait_until(!(pci_read16(function, express + EXPRESS_STATUS) & EXPRESS_PENDING),
+    return !express || wait_until(!(pci_read16(function, express + PCI_EXPRESS_STATUS) & PCI_EXPRESS_PENDING),
                                   PENDING_TIMEOUT_NS);
 }
 
@@ -218,7 +187,7 @@ static bool stop(struct pci_address function)
 
     if (!(command & PCI_COMMAND_MASTER))
         return false;
-    pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
+    platform_pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
     /* The answer to this read comes after all writes that the function issued (PCI ordering rules). */
     if (pci_read16(function, PCI_COMMAND) & PCI_COMMAND_MASTER)
         log_warn("PCI " PCI_FORMAT ": bus mastering cannot be switched off", PCI_ARGS(function));
@@ -238,8 +207,8 @@ int pci_bus_master_set(struct pci_address address, bool on)
         stop(address);
     } else {
         for (const struct pci_function *step = function; step; step = pci_bridge_above(step->address))
-            pci_write16(step->address, PCI_COMMAND,
-                        pci_read16(step->address, PCI_COMMAND) | PCI_COMMAND_MASTER);
+            platform_pci_write16(step->address, PCI_COMMAND,
+                                 pci_read16(step->address, PCI_COMMAND) | PCI_COMMAND_MASTER);
     }
     if (((pci_read16(address, PCI_COMMAND) & PCI_COMMAND_MASTER) != 0) != on) {
         log_error("PCI " PCI_FORMAT ": bus mastering cannot be switched %s", PCI_ARGS(address),

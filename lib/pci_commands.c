@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The console's command about PCI. */
-#include "arch/platform/pci.h"
 #include "lib/error.h"
+#include "lib/pci.h"
+#include "lib/pci_reset.h"
 #include "lib/shell.h"
 #include <stdio.h>
 
@@ -26,18 +27,26 @@ static const char *class_name(uint32_t class_code)
     return "";
 }
 
+/* Which method a function has when it is reset alone. */
+static const char *reset_name(const struct pci_function *function)
+{
+    if (function->header_type != PCI_HEADER_ENDPOINT)
+        return "";
+    return pci_reset_name(pci_reset_method(function->address, &function->address, 1));
+}
+
 static int command_pci(int argc, char **argv)
 {
     (void)argv;
     if (argc != 1)
         return ERR_INVALID;
-    printf("function      vendor device class   DMA  what\n");
+    printf("function      vendor device class   DMA  reset   what\n");
     for (unsigned i = 0; pci_function(i); i++) {
         const struct pci_function *f = pci_function(i);
         bool master = pci_read16(f->address, PCI_COMMAND) & PCI_COMMAND_MASTER;
 
-        printf(PCI_FORMAT "  %04x   %04x   %06x  %-3s  %s", PCI_ARGS(f->address), f->vendor, f->device,
-               (unsigned)f->class_code, master ? "on" : "off", class_name(f->class_code));
+        printf(PCI_FORMAT "  %04x   %04x   %06x  %-3s  %-6s  %s", PCI_ARGS(f->address), f->vendor, f->device,
+               (unsigned)f->class_code, master ? "on" : "off", reset_name(f), class_name(f->class_code));
         if (f->secondary_bus)
             printf(" to buses %02x to %02x", f->secondary_bus, f->subordinate_bus);
         printf("\n");
@@ -45,4 +54,4 @@ static int command_pci(int argc, char **argv)
     return 0;
 }
 
-SHELL_COMMAND("pci", "", "PCI functions, and which may issue DMA", command_pci);
+SHELL_COMMAND("pci", "", "PCI functions, which may issue DMA, and how each is reset", command_pci);
