@@ -50,7 +50,7 @@ MODEL_SOURCES  := $(filter-out $(MODEL_SOFTWARE),$(wildcard tests/model/*.c test
 
 FUZZ_TARGETS  := dmar domains operations schedules
 FUZZ_SUPPORT  := $(filter-out $(patsubst %,tests/fuzz/%.c,$(FUZZ_TARGETS) schedules_model), \
-                 $(wildcard tests/fuzz/*.c)) $(patsubst %,tests/host/%.c,platform fake_vtd tree)
+                 $(wildcard tests/fuzz/*.c)) $(patsubst %,tests/host/%.c,platform fake_vtd fake_vtd_walk tree)
 FUZZ_PROGRAMS := $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))

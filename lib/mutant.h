@@ -37,6 +37,9 @@
     X(INTERRUPT_SOURCE_UNCHECKED, "an interrupt's entry takes interrupts of any device")                     \
     X(INTERRUPT_IN_HALVES, "an interrupt's entry is written in two halves, the one with P first")            \
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
+    X(MODE_CHANGED_LIVE, "the table mode changes under translation on units that cannot do that")            \
+    X(QUEUE_NOT_DRY, "a queue that was found on is switched off before it has run dry")                      \
+    X(RESERVED_LATE, "devices that RMRRs name get their memory after the root table is in force")            \
     X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \
     X(NO_FAULT_BUDGET, "the fault interrupt reads on for as long as devices fault")                          \
     X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \
