@@ -42,7 +42,8 @@ def remapped(report, name, machine, apic, mode):
         report.contains(output, r"I/O APIC's interrupt is remapped", f"{name}: the I/O APIC's are too")
         report.contains(console.command("iommu"), r"; 0 of 4096 entries in use, 0 lost",
                         f"{name}: all entries are free again")
-        report.contains(console.command("faults"), r"interrupt: the requester may not use this entry \(0x26\)",
+        report.contains(console.command("faults"),
+                        r"interrupt: the requester may not use this entry \(0x26\)",
                         f"{name}: the forger is among the faults")
         power_off(report, console, name)
 
