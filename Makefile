@@ -32,6 +32,7 @@ sources = $(sort $(wildcard $(foreach folder,$(1),$(addprefix $(folder)/,*.c *.S
 
 KERNEL_SOURCES := $(call sources,arch iommu lib tests/target)
 LOADER_SOURCES := $(filter-out boot/image.S,$(wildcard boot/*.c boot/*.S)) lib/config.c
+FIRMWARE_SOURCES := $(wildcard tests/firmware/*.c) boot/string.c
 HOST_LIBRARY   := $(wildcard lib/*.c lib/pt/*.c iommu/*.c iommu/vtd/*.c)
 HOST_TESTS     := $(wildcard tests/host/test_*.c)
 MUTANTS        := tests/mutants/mutant.c
@@ -50,13 +51,14 @@ MODEL_SOURCES  := $(filter-out $(MODEL_SOFTWARE),$(wildcard tests/model/*.c test
 
 FUZZ_TARGETS  := dmar domains operations schedules
 FUZZ_SUPPORT  := $(filter-out $(patsubst %,tests/fuzz/%.c,$(FUZZ_TARGETS) schedules_model), \
-                 $(wildcard tests/fuzz/*.c)) $(patsubst %,tests/host/%.c,platform fake_vtd tree)
+                 $(wildcard tests/fuzz/*.c)) $(patsubst %,tests/host/%.c,platform fake_vtd fake_vtd_walk tree)
 FUZZ_PROGRAMS := $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))
 
 KERNEL_OBJECTS       := $(call objects,kernel,$(KERNEL_SOURCES))
 LOADER_OBJECTS       := $(call objects,loader,$(LOADER_SOURCES)) $(BUILD)/loader/image.o
+FIRMWARE_OBJECTS     := $(call objects,loader,$(FIRMWARE_SOURCES))
 HOST_LIBRARY_OBJECTS := $(call objects,host,$(HOST_LIBRARY) $(HOST_SUPPORT))
 MODEL_OBJECTS        := $(call objects,model,$(MODEL_SOURCES)) \
                         $(call objects,model/software,$(MODEL_SOFTWARE))
@@ -183,8 +185,8 @@ bench: deps
 
 bench-builds: $(foreach part,rcu pt,$(BUILD)/bench/$(part)-lto $(BUILD)/bench/$(part)-plain)
 
-all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI $(BUILD)/esp/lull/lull.cfg \
-     $(BUILD)/host/lull-dmar
+all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/firmware.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI \
+     $(BUILD)/esp/lull/lull.cfg $(BUILD)/host/lull-dmar
 
 host: $(HOST_PROGRAMS)
 
@@ -290,7 +292,12 @@ $(BUILD)/lull.so: $(LOADER_OBJECTS)
 	@ld $(LOADER_LDFLAGS) -o $@ $(EFI_LIB)/crt0-efi-x86_64.o $(LOADER_OBJECTS) -lefi -lgnuefi
 	@! nm -u $@ | grep . || { echo 'lull.efi: undefined symbols' >&2; exit 1; }
 
-$(BUILD)/lull.efi: $(BUILD)/lull.so
+# A firmware that leaves VT-d in use, for tests/qemu/take_over.py.
+$(BUILD)/firmware.so: $(FIRMWARE_OBJECTS)
+	@ld $(LOADER_LDFLAGS) -o $@ $(EFI_LIB)/crt0-efi-x86_64.o $(FIRMWARE_OBJECTS) -lefi -lgnuefi
+	@! nm -u $@ | grep . || { echo 'firmware.efi: undefined symbols' >&2; exit 1; }
+
+$(BUILD)/lull.efi $(BUILD)/firmware.efi: $(BUILD)/%.efi: $(BUILD)/%.so
 	@echo '  EFI     $@'
 	@objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' \
 	    -j .reloc --target efi-app-x86_64 --subsystem=10 $< $@
@@ -461,7 +468,7 @@ endef
 $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
 
 -include $(foreach build,$(TORTURE_BUILDS),$(patsubst %,$(BUILD)/torture/$(build)/%.d,$(TORTURE_SOURCES)))
--include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
+-include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(FIRMWARE_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
     $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(MODEL_OBJECTS) $(MODEL_LIBRARY) $(FUZZ_OBJECTS) \
     $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
     $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT) \

@@ -140,7 +140,6 @@ static void start_devices(const struct boot_info *info, const struct acpi_info *
     /* A function that is not known could not be stopped. */
     if (error)
         cannot_run("not all PCI functions could be found");
-    log_info("PCI: bus mastering switched off (%u functions had it on)", pci_bus_master_off_all());
     if (!info->dmar)
         cannot_run("the firmware has no DMAR table: VT-d is not there, or switched off in its setup");
     error = iommu_init(phys_to_virt(info->dmar), info->dmar_bytes, &iommu);

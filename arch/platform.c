@@ -115,6 +115,17 @@ int platform_msi_alloc(void (*handler)(void *context), void *context, uint64_t *
     return error;
 }
 
+bool platform_memory_is_reserved(uint64_t hpa, uint64_t last)
+{
+    return memory_map_has(BOOT_MEMORY_RESERVED, hpa, last - hpa + 1);
+}
+
+void *platform_reserved_map(uint64_t hpa, size_t bytes)
+{
+    return bytes && platform_memory_is_reserved(hpa, hpa + bytes - 1) ? paging_map_reserved(hpa, bytes)
+                                                                      : NULL;
+}
+
 void platform_console_write(const char *text, size_t bytes)
 {
     serial_write(text, bytes);

@@ -270,8 +270,6 @@ static int check_target(const struct iommu_domain *domain, uint64_t iova, uint64
         return ERR_INVALID;
     if (iova < domain->untranslated_end && last >= domain->untranslated_iova)
         return ERR_RANGE;
-    if (!pages_all_in_use(hpa, hpa + (last - iova), PAGE_DMA))
-        return ERR_FORBIDDEN;
     return 0;
 }
 
@@ -288,16 +286,12 @@ static int tell_mapped(struct iommu_domain *domain, uint64_t iova, uint64_t last
     return domain->ops->invalidate_mapped(domain, &gather);
 }
 
-int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
+static int map_whole(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
 {
     uint64_t mapped_end;
     int unmap_error = 0;
-    int error = check_range(domain, iova, last);
+    int error;
 
-    if (!error)
-        error = check_target(domain, iova, last, hpa, prot);
-    if (error)
-        return error;
     domain_lock(domain);
     error = domain->pt_ops->map(&domain->pt, iova, last, hpa, prot | domain->leaf_prot, &mapped_end);
     if (!error)
@@ -307,6 +301,45 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
         unmap_error = unmap_whole(domain, iova, mapped_end - 1, NULL);
     domain_unlock(domain);
     return unmap_error ? unmap_error : error;
+}
+
+int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
+{
+    int error = check_range(domain, iova, last);
+
+    if (!error)
+        error = check_target(domain, iova, last, hpa, prot);
+    if (!error && !pages_all_in_use(hpa, hpa + (last - iova), PAGE_DMA))
+        error = ERR_FORBIDDEN;
+    return error ? error : map_whole(domain, iova, last, hpa, prot);
+}
+
+/* Page by page, where some of them are mapped already. */
+static int map_rest(struct iommu_domain *domain, uint64_t hpa, uint64_t last, unsigned prot)
+{
+    int error = 0;
+
+    for (uint64_t page = hpa; page < last && !error; page += PAGE_SIZE) {
+        struct pt_leaf leaf;
+
+        if (!iommu_lookup(domain, page, &leaf))
+            error = map_whole(domain, page, page + PAGE_SIZE - 1, page, prot);
+    }
+    return error;
+}
+
+int iommu_map_reserved(struct iommu_domain *domain, uint64_t hpa, uint64_t last)
+{
+    const unsigned prot = PT_READ | PT_WRITE;
+    int error = check_range(domain, hpa, last);
+
+    if (!error)
+        error = check_target(domain, hpa, last, hpa, prot);
+    if (!error && !platform_memory_is_reserved(hpa, last))
+        error = ERR_FORBIDDEN;
+    if (!error)
+        error = map_whole(domain, hpa, last, hpa, prot);
+    return error == ERR_EXISTS ? map_rest(domain, hpa, last, prot) : error;
 }
 
 bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf)

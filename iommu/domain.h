@@ -81,6 +81,10 @@ void iommu_set_domain_ops(const struct iommu_domain_ops *ops, const struct iommu
 struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops, const char *name,
                                               int *error) MUST_CHECK;
 
+/* Maps memory that firmware keeps for itself to itself, read and write, where it is not mapped so already. As
+ * iommu_map(); ERR_FORBIDDEN: it is not such memory (platform_memory_is_reserved()). */
+int iommu_map_reserved(struct iommu_domain *domain, uint64_t hpa, uint64_t last) MUST_CHECK;
+
 /* The PASID by which a device was in its domain when it faulted. */
 static inline uint32_t fault_pasid(const struct iommu_fault *fault)
 {

@@ -46,10 +46,12 @@ struct iommu_config {
  * not switch to x2APIC. Looks at nothing but the flags; dmar is bytes long, and checked by iommu_init(). */
 bool iommu_x2apic_opt_out(const void *dmar, size_t bytes);
 
-/* Starts every unit that the DMAR table names: all devices are blocked from then on. Bus mastering must be
- * off until this returns. dmar is bytes long and nothing in it is trusted. Once, on the boot CPU.
- * ERR_INVALID (the configuration), ERR_MALFORMED, ERR_UNSUPPORTED, ERR_HARDWARE, ERR_TIMEOUT, ERR_NOMEM: the
- * log says what and where, and no unit is left half on. */
+/* Starts every unit that the DMAR table names: all devices are blocked from then on but those that an RMRR
+ * names, which go on reaching its memory and nothing else. Units may be in use already: they change hands
+ * without DMA that nobody checks. Until then devices are kept from memory by bus mastering, which goes off
+ * for all functions that pci_scan() has found, so it comes before this. dmar is bytes long and nothing in it
+ * is trusted. Once, on the boot CPU. ERR_INVALID (the configuration), ERR_MALFORMED, ERR_UNSUPPORTED,
+ * ERR_HARDWARE, ERR_TIMEOUT, ERR_NOMEM: the log says what and where, and no unit is left half on. */
 int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config) MUST_CHECK;
 
 /* Leaves the units in a state that the next system can take: called before reboot and power-off, bus

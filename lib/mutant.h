@@ -41,6 +41,9 @@
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(ALIAS_FORGOTTEN, "a group is attached without the ids that bridges give its requests")                 \
     X(RESET_LEFT_OUT, "a device goes from one domain to another as it is")                                   \
+    X(MODE_CHANGED_LIVE, "the table mode changes under translation on units that cannot do that")            \
+    X(QUEUE_NOT_DRY, "a queue that was found on is switched off before it has run dry")                      \
+    X(RESERVED_LATE, "devices that RMRRs name get their memory after the root table is in force")            \
     X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \
     X(NO_FAULT_BUDGET, "the fault interrupt reads on for as long as devices fault")                          \
     X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \

@@ -218,12 +218,29 @@ int pci_bus_master_set(struct pci_address address, bool on)
     return 0;
 }
 
-unsigned pci_bus_master_off_all(void)
+bool pci_bus_master_is_on(struct pci_address function)
+{
+    return pci_read16(function, PCI_COMMAND) & PCI_COMMAND_MASTER;
+}
+
+/* The function's DMA goes through that of one that is kept. */
+static bool leads_to_kept(const struct pci_function *bridge, bool (*keeps)(struct pci_address function))
+{
+    for (unsigned i = 0; bridge->secondary_bus && i < function_count; i++)
+        if (functions[i].address.segment == bridge->address.segment &&
+            functions[i].address.bus >= bridge->secondary_bus &&
+            functions[i].address.bus <= bridge->subordinate_bus && keeps(functions[i].address))
+            return true;
+    return false;
+}
+
+unsigned pci_bus_master_off_all(bool (*keeps)(struct pci_address function))
 {
     unsigned stopped = 0;
 
     /* Last found first: a function is stopped before the bridge that its writes pass. */
     for (unsigned i = function_count; i--;)
-        stopped += stop(functions[i].address);
+        if (!keeps || (!keeps(functions[i].address) && !leads_to_kept(&functions[i], keeps)))
+            stopped += stop(functions[i].address);
     return stopped;
 }

@@ -123,5 +123,8 @@ static inline enum pci_express_type pci_express_type(struct pci_address function
  * command register does not keep it. */
 int pci_bus_master_set(struct pci_address function, bool on) MUST_CHECK;
 
-/* Stops every function and every bridge. Returns how many were on. */
-unsigned pci_bus_master_off_all(void);
+bool pci_bus_master_is_on(struct pci_address function);
+
+/* Stops every function and every bridge but those that keeps (NULL: none) says yes to, and the bridges above
+ * those. Returns how many were on. */
+unsigned pci_bus_master_off_all(bool (*keeps)(struct pci_address function));

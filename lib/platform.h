@@ -91,6 +91,13 @@ uint32_t platform_pci_read32(struct pci_address function, unsigned offset);
 void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t value);
 void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t value);
 
+/* True if firmware keeps all of [hpa, last] for itself: it is nobody else's memory, now and later. */
+bool platform_memory_is_reserved(uint64_t hpa, uint64_t last);
+
+/* Maps such memory, read and write, as the memory that it is; NULL if it is not, or cannot be mapped. There
+ * is no unmap. Not in an interrupt handler. */
+void *platform_reserved_map(uint64_t hpa, size_t bytes) MUST_CHECK;
+
 /* Shows text (bytes long, no terminator) to whoever watches the log. Called by lib/log.c under its lock. */
 void platform_console_write(const char *text, size_t bytes);
 

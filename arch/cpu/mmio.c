@@ -101,6 +101,11 @@ volatile void *paging_map_mmio(uint64_t hpa, size_t bytes)
     return find_or_map(hpa, bytes, PAGING_WRITE | PAGING_UNCACHED);
 }
 
+void *paging_map_reserved(uint64_t hpa, size_t bytes)
+{
+    return find_or_map(hpa, bytes, PAGING_WRITE);
+}
+
 const void *paging_map_firmware(uint64_t hpa, size_t bytes)
 {
     return find_or_map(hpa, bytes, 0);

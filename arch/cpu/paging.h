@@ -30,6 +30,10 @@ volatile void *paging_map_mmio(uint64_t hpa, size_t bytes) MUST_CHECK;
  * paging_map_mmio(). */
 const void *paging_map_firmware(uint64_t hpa, size_t bytes) MUST_CHECK;
 
+/* Maps memory that firmware keeps for itself and devices: cached, read-write. Otherwise as paging_map_mmio().
+ */
+void *paging_map_reserved(uint64_t hpa, size_t bytes) MUST_CHECK;
+
 /* Maps whole pages at addresses that nobody else uses, with 2 MiB leaves where both are aligned. False
  * (logged) when out of memory. Any CPU, not in interrupt handlers. For mmio.c and stack.c. */
 bool paging_map(uintptr_t address, uint64_t hpa, uint64_t bytes, unsigned rights) MUST_CHECK;

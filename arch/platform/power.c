@@ -177,7 +177,7 @@ static NORETURN void triple_fault(void)
  * would keep its lock. What they work on cannot issue DMA any more. */
 static void quiesce(void)
 {
-    pci_bus_master_off_all();
+    pci_bus_master_off_all(NULL);
     ioapic_mask_all();
     iommu_shutdown();
     irq_disable();

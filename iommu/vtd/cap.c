@@ -65,7 +65,11 @@ void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_
         .interrupt_remapping = ecap & VTD_ECAP_IR,
         .extended_interrupts = ecap & VTD_ECAP_EIM,
         .x2apic_required = ecap & VTD_ECAP_EIMER,
-        .protected_regions = cap & (VTD_CAP_PLMR | VTD_CAP_PHMR),
+        .protected_low = cap & VTD_CAP_PLMR,
+        .protected_high = cap & VTD_CAP_PHMR,
+        .live_mode_change = cap & VTD_CAP_ESRTPS,
+        .page_requests = ecap & VTD_ECAP_PRS,
+        .page_request_drain = ecap & VTD_ECAP_PDS,
     };
 }
 

@@ -35,7 +35,11 @@ struct vtd_cap {
     bool interrupt_remapping; /* ECAP.IR */
     bool extended_interrupts; /* APIC ids, and so MSI addresses, of more than 8 bits (ECAP.EIM) */
     bool x2apic_required;     /* and no others (ECAP.EIMER) */
-    bool protected_regions;   /* PMEN exists (CAP.PLMR, CAP.PHMR) */
+    bool protected_low;       /* a region below 4 GiB can be kept from all DMA (CAP.PLMR) */
+    bool protected_high;      /* and one above (CAP.PHMR) */
+    bool live_mode_change;    /* the table mode may change while translation is on (CAP.ESRTPS) */
+    bool page_requests;       /* devices can ask for pages (ECAP.PRS), */
+    bool page_request_drain;  /* and a wait can be told to wait for that (ECAP.PDS) */
 };
 
 void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_t ecap);

@@ -115,6 +115,13 @@ static inline struct vtd_descriptor vtd_descriptor_interrupt(uint16_t index)
     return (struct vtd_descriptor){{VTD_DESCRIPTOR_INTERRUPT | VTD_DESCRIPTOR_G(1) | (uint64_t)index << 32}};
 }
 
+/* A wait that completes after all page requests before it are in their queue (PD, on units with ECAP.PDS),
+ * and tells nobody. */
+static inline struct vtd_descriptor vtd_descriptor_page_request_drain(void)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_WAIT | 1ull << 7}};
+}
+
 /* Wait (6.5.2.8): writes status to memory (SW) when what is ahead of it is complete. */
 static inline struct vtd_descriptor vtd_descriptor_wait(uint64_t status_hpa, uint32_t status)
 {

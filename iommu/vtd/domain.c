@@ -6,6 +6,7 @@
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/flush.h"
 #include "iommu/vtd/pasid.h"
+#include "iommu/vtd/reserved.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -64,8 +65,11 @@ static void destroy(struct iommu_domain *domain)
 
     /* Units whose last invalidation for a detached device failed are in the mask still, and may have its
      * context entry cached, which in legacy mode points to the tree. */
-    for (uint64_t rest = domain->units; rest && !error; rest &= rest - 1)
-        error = vtd_unit_invalidate_all(vtd_unit((unsigned)__builtin_ctzll(rest)));
+    for (uint64_t rest = domain->units; rest && !error; rest &= rest - 1) {
+        struct vtd_unit *unit = vtd_unit((unsigned)__builtin_ctzll(rest));
+
+        error = unit->root_in_force ? vtd_unit_invalidate_all(unit) : 0;
+    }
     if (error) {
         log_error(
             "vtd: domain %s is gone, but a unit may walk its tree: domain id %u and the tree stay out of use",
@@ -113,6 +117,8 @@ static int invalidate_device(struct vtd_unit *unit, struct pci_address device, u
     unsigned count = unit->cap.caching_mode ? 2 : 1;
     int error = 0;
 
+    if (!unit->root_in_force)
+        return 0;
     for (unsigned i = 0; i < count && !error; i++)
         error = vtd_queue_run(&unit->queue, &steps[i], 1);
     if (error || mutant(DID_NOT_INVALIDATED))
@@ -208,7 +214,7 @@ static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, struct pc
     return 0;
 }
 
-/* Such a device may need the RMRR's memory at any time, and this version maps it for nobody. */
+/* Such a device may need the RMRR's memory at any time. */
 static bool is_reserved_for_firmware(struct pci_address device)
 {
     const struct dmar *dmar = vtd_dmar();
@@ -241,8 +247,9 @@ static int check(struct iommu_domain *domain, struct pci_address device, uint32_
         log_error("vtd: no unit covers " PCI_FORMAT, PCI_ARGS(device));
         return ERR_NOT_FOUND;
     }
-    if (is_reserved_for_firmware(device)) {
-        log_error("vtd: " PCI_FORMAT " stays blocked: an RMRR says that firmware goes on using it",
+    if (is_reserved_for_firmware(device) && domain != vtd_reserved_domain()) {
+        log_error("vtd: " PCI_FORMAT
+                  " is in no domain but the firmware's: an RMRR says that it goes on using it",
                   PCI_ARGS(device));
         return ERR_UNSUPPORTED;
     }

@@ -225,6 +225,8 @@ int vtd_fault_start(struct vtd_unit *unit)
                   (unsigned long)address);
         return ERR_UNSUPPORTED;
     }
+    /* Whoever had it before may have left it on, and half a message goes nowhere good. */
+    vtd_write32(unit->registers, VTD_FECTL, VTD_FECTL_IM);
     vtd_write32(unit->registers, VTD_FEDATA, data);
     vtd_write32(unit->registers, VTD_FEADDR, (uint32_t)address);
     if (unit->cap.extended_interrupts)

@@ -55,12 +55,31 @@ static int set_table(struct vtd_unit *unit)
     return error ? error : vtd_queue_run(&unit->queue, &all, 1);
 }
 
+static bool is_remapping(const struct vtd_unit *unit)
+{
+    return vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_IRES;
+}
+
+/* What was found on stays on while its table changes: what is under way goes by the old one or by the new one
+ * (6.7), and nobody waits for it any more. But EIME must not change meanwhile (11.4.10). */
+static int take_over(struct vtd_unit *unit)
+{
+    const struct vtd_interrupts *interrupts = &unit->interrupts;
+
+    if (!is_remapping(unit) ||
+        (interrupts->wanted && !(unit->found_table & VTD_IRTA_EIME) == !interrupts->extended))
+        return 0;
+    log_warn("vtd%u: interrupt remapping, which was found on, goes off%s", unit->index,
+             interrupts->wanted ? " while the size of APIC ids changes" : "");
+    return vtd_unit_command(unit, VTD_GCMD_IRE, false);
+}
+
 int vtd_interrupt_start(struct vtd_unit *unit)
 {
-    int error;
+    int error = take_over(unit);
 
-    if (!unit->interrupts.wanted)
-        return 0;
+    if (error || !unit->interrupts.wanted)
+        return error;
     error = vtd_irt_init(&unit->interrupts.table);
     if (error) {
         log_error("vtd%u: no memory for the interrupt-remapping table", unit->index);
@@ -70,7 +89,7 @@ int vtd_interrupt_start(struct vtd_unit *unit)
     /* Before any interrupt is remapped: the compatibility format would get round all entries (5.1.4). */
     if (!error && vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_CFIS)
         error = vtd_unit_command(unit, VTD_GCMD_CFI, false);
-    if (!error)
+    if (!error && !is_remapping(unit))
         error = vtd_unit_command(unit, VTD_GCMD_IRE, true);
     unit->interrupts.on = !error;
     return error;
@@ -83,7 +102,7 @@ bool vtd_interrupt_stop(struct vtd_unit *unit)
     unit->interrupts.on = false;
     if (!unit->interrupts.table.entries)
         return true; /* it was never on */
-    if (vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_IRES && vtd_unit_command(unit, VTD_GCMD_IRE, false))
+    if (is_remapping(unit) && vtd_unit_command(unit, VTD_GCMD_IRE, false))
         return false;
     /* Nothing of the table stays cached when its memory goes. Once the queue is off that has been done. */
     return !(vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_QIES) ||

@@ -12,9 +12,9 @@
  * where it does not. */
 void vtd_interrupt_choose(struct vtd_unit *unit, const struct iommu_config *config, const struct dmar *dmar);
 
-/* Switches remapping on with an empty table: from then on every interrupt of the unit's devices is blocked,
- * and those in compatibility format for good. Its queue is on. For vtd_unit_start(). ERR_NOMEM, ERR_TIMEOUT,
- * ERR_HARDWARE. */
+/* Switches remapping on, or over, with an empty table, or off where it was found on and is not wanted: from
+ * then on every interrupt of the unit's devices is blocked, and those in compatibility format for good. Its
+ * queue is on. For vtd_unit_start(). ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE. */
 int vtd_interrupt_start(struct vtd_unit *unit) MUST_CHECK;
 
 /* Switches it off, as far as it is on, and drops what the unit has cached of the table. Its queue is on

@@ -125,6 +125,8 @@ _Static_assert(VTD_GCMD_ONE_SHOT == (uint32_t)~0x96ffffffu, "the mask that 11.4.
 
 /* 11.4.5 Root Table Address */
 #define VTD_RTADDR              ((struct vtd_reg64){0x020})
+#define VTD_RTADDR_TTM          (3ull << 10)
+#define VTD_RTADDR_SSIRWE       (1ull << 7)
 #define VTD_RTADDR_TTM_LEGACY   (0ull << 10)
 #define VTD_RTADDR_TTM_SCALABLE (1ull << 10)
 
@@ -164,16 +166,36 @@ _Static_assert(VTD_GCMD_ONE_SHOT == (uint32_t)~0x96ffffffu, "the mask that 11.4.
 #define VTD_PMEN_EPM (1u << 31)
 #define VTD_PMEN_PRS (1u << 0)
 
+/* 11.4.8.2 to 11.4.8.5: the regions, inclusive; a unit takes the low bits of a limit for ones. The low one
+ * ends below 4 GiB, where the high one begins. */
+#define VTD_PLMBASE  ((struct vtd_reg32){0x068})
+#define VTD_PLMLIMIT ((struct vtd_reg32){0x06c})
+#define VTD_PHMBASE  ((struct vtd_reg64){0x070})
+#define VTD_PHMLIMIT ((struct vtd_reg64){0x078})
+
 /* 11.4.9 Invalidation Queue. Head and tail are byte offsets into the queue. */
 #define VTD_IQH        ((struct vtd_reg64){0x080})
 #define VTD_IQT        ((struct vtd_reg64){0x088})
 #define VTD_IQA        ((struct vtd_reg64){0x090})
 #define VTD_IQA_DW_256 (1ull << 11)
+#define VTD_IQA_QS(a)  ((unsigned)((a)&7))
+#define VTD_IECTL      ((struct vtd_reg32){0x0a0})
+#define VTD_IECTL_IM   (1u << 31)
 #define VTD_IQERCD     ((struct vtd_reg64){0x0b0})
 
 /* 11.4.9.9: why the queue stopped, and whose invalidation timed out. 0 on units that do not tell. */
 #define VTD_IQERCD_IQEI(r)   ((unsigned)((r)&0xf))
 #define VTD_IQERCD_ITESID(r) ((uint16_t)((r) >> 32))
+
+/* 11.4.11 Page Request Queue, head and tail as those of the invalidation queue; its status. */
+#define VTD_PQH      ((struct vtd_reg64){0x0c0})
+#define VTD_PQT      ((struct vtd_reg64){0x0c8})
+#define VTD_PQA      ((struct vtd_reg64){0x0d0})
+#define VTD_PRS      ((struct vtd_reg32){0x0dc})
+#define VTD_PRS_PPR  (1u << 0)
+#define VTD_PRS_PRO  (1u << 1)
+#define VTD_PECTL    ((struct vtd_reg32){0x0e0})
+#define VTD_PECTL_IM (1u << 31)
 
 /* 11.4.10 Interrupt Remapping Table Address: the table has 2^(S + 1) entries. */
 #define VTD_IRTA      ((struct vtd_reg64){0x0b8})

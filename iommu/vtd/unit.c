@@ -3,9 +3,12 @@
 #include "iommu/vtd/unit.h"
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/interrupt.h"
+#include "iommu/vtd/reserved.h"
+#include "iommu/vtd/take_over.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
 #include <inttypes.h>
@@ -47,23 +50,6 @@ static int check_registers(const struct vtd_unit *unit)
     return 0;
 }
 
-/* Taking over a unit that firmware uses is for a later version: it needs bus mastering off, a queue that ran
- * dry, and tables that agree until they are invalidated. */
-static int check_off(const struct vtd_unit *unit)
-{
-    uint32_t gsts = vtd_read32(unit->registers, VTD_GSTS);
-    const char *on = gsts & VTD_GSTS_TES    ? "translation (TES)"
-                     : gsts & VTD_GSTS_QIES ? "queued invalidation (QIES)"
-                     : gsts & VTD_GSTS_IRES ? "interrupt remapping (IRES)"
-                                            : NULL;
-
-    if (!on)
-        return 0;
-    log_error("vtd%u: firmware left %s on, and this version takes over no unit that is in use (GSTS %#x)",
-              unit->index, on, gsts);
-    return ERR_UNSUPPORTED;
-}
-
 int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd, unsigned errata)
 {
     uint64_t registers_end, cap, ecap;
@@ -84,11 +70,11 @@ int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit 
     vtd_errata_repair(errata, &cap, &ecap);
     vtd_cap_decode(&unit->cap, ver, cap, ecap);
     error = check_registers(unit);
-    if (!error)
-        error = check_off(unit);
     registers_end = align_up(unit->cap.fault_offset + 16ull * unit->cap.fault_count, PAGE_SIZE);
     if (!error && registers_end > FIRST_BYTES)
         error = map_registers(unit, registers_end);
+    if (!error)
+        vtd_take_over_look(unit);
     return error;
 }
 
@@ -145,7 +131,8 @@ static int set_root(struct vtd_unit *unit)
 static int start_queue(struct vtd_unit *unit)
 {
     /* Units without scalable mode know no descriptors of 256 bits. */
-    int error = vtd_queue_init(&unit->queue, unit->registers, unit->index, unit->scalable);
+    bool wide = unit->scalable || vtd_take_over_needs_wide_queue(unit);
+    int error = vtd_queue_init(&unit->queue, unit->registers, unit->index, wide);
 
     if (error)
         return error;
@@ -166,36 +153,43 @@ int vtd_unit_invalidate_all(struct vtd_unit *unit)
     return error ? error : vtd_queue_run(&unit->queue, &iotlb, 1);
 }
 
-/* Firmware may have covered memory by protected regions. They would block DMA that the tables allow, and are
- * of no use any more now that the tables protect. */
-static int release_protected_regions(struct vtd_unit *unit)
+/* Nothing is known of what the unit has cached of older tables, 0 included (6.6). */
+static int put_root_in_force(struct vtd_unit *unit)
 {
-    if (!unit->cap.protected_regions || !(vtd_read32(unit->registers, VTD_PMEN) & VTD_PMEN_PRS))
-        return 0;
-    vtd_write32(unit->registers, VTD_PMEN, 0);
-    if (wait_until(!(vtd_read32(unit->registers, VTD_PMEN) & VTD_PMEN_PRS), COMMAND_NS))
-        return 0;
-    log_error("vtd%u: firmware's protected memory regions stay on", unit->index);
-    return ERR_TIMEOUT;
+    int error = set_root(unit);
+
+    unit->root_in_force = true;
+    if (!error)
+        error = vtd_unit_invalidate_all(unit);
+    if (!error)
+        error = vtd_take_over_page_requests(unit);
+    if (error || vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_TES)
+        return error;
+    return vtd_unit_command(unit, VTD_GCMD_TE, true);
 }
 
 int vtd_unit_start(struct vtd_unit *unit)
 {
     int error = make_root(unit);
 
+    vtd_take_over_silence(unit);
     unit->on = unit->root != NULL; /* even if a command fails: vtd_unit_stop() finds out */
+    if (!error && !mutant(RESERVED_LATE))
+        error = vtd_reserved_attach(unit);
     /* The queue comes before the root table: scalable mode knows descriptors of 256 bits only (6.5.2). */
+    if (!error)
+        error = vtd_take_over_queue(unit);
     if (!error)
         error = start_queue(unit);
     if (!error)
-        error = set_root(unit);
+        error = vtd_take_over_open_gap(unit);
     if (!error)
-        error = vtd_unit_invalidate_all(unit); /* 6.6: after a new root table */
-    if (!error)
-        error = vtd_unit_command(unit, VTD_GCMD_TE, true);
+        error = put_root_in_force(unit);
+    if (!error && mutant(RESERVED_LATE))
+        error = vtd_reserved_attach(unit);
     if (!error)
         error = vtd_interrupt_start(unit);
-    return error ? error : release_protected_regions(unit);
+    return error ? error : vtd_take_over_end(unit);
 }
 
 /* Off if GSTS says on. Reports whether it is off then. */
@@ -210,7 +204,8 @@ static bool stop_queue(struct vtd_unit *unit)
 {
     const struct vtd_descriptor last = vtd_descriptor_context_global();
 
-    if (!(vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_QIES))
+    /* Without a ring of ours it is firmware's that is on. */
+    if (!unit->queue.ring || !(vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_QIES))
         return true;
     return vtd_queue_run(&unit->queue, &last, 1) == 0 && switch_off(unit, VTD_GSTS_QIES);
 }
@@ -221,9 +216,11 @@ void vtd_unit_stop(struct vtd_unit *unit)
         return; /* nothing was switched on */
     /* What a late command switches on cannot be switched off before it is. */
     unit->on = unit->command && !command_done(unit);
-    /* Translation first, so that nothing makes new work for the queue. */
-    if (!unit->on)
+    /* Translation first, so that nothing makes new work for the queue. Firmware's tables protect for longer
+     * than bus mastering that may not be off. */
+    if (!unit->on && unit->root_in_force)
         unit->on = !switch_off(unit, VTD_GSTS_TES);
+    unit->root_in_force = unit->root_in_force && unit->on;
     if (!unit->on)
         unit->on = !vtd_interrupt_stop(unit);
     if (!unit->on)

@@ -36,7 +36,11 @@ struct vtd_unit {
     struct vtd_registers registers;
     struct vtd_cap cap;
     bool scalable;               /* table mode, else legacy; set before it is started */
+    uint32_t found_on;           /* bits of GSTS: what was on when it was opened */
+    uint64_t found_root;         /* RTADDR then, if translation was on */
+    uint64_t found_table;        /* IRTA then, if interrupts were remapped */
     struct vtd_root_entry *root; /* 256 buses */
+    bool root_in_force;          /* the unit goes by it: before that it has cached nothing of it */
     struct vtd_queue queue;
     struct vtd_interrupts interrupts;
     /* Of the fault registers (fault.c). */
@@ -60,19 +64,21 @@ struct vtd_unit {
     bool on;           /* it may be reading its tables and its queue */
 };
 
-/* Maps the registers and decodes the capabilities, as the platform's errata (enum vtd_erratum) correct them.
- * ERR_UNSUPPORTED: something needed is missing, or firmware left the unit on; the log names it. ERR_HARDWARE:
- * no unit answers. ERR_NOMEM. */
+/* Maps the registers and decodes the capabilities, as the platform's errata (enum vtd_erratum) correct them,
+ * and notes what is on; writes nothing. ERR_UNSUPPORTED: something needed is missing; the log names it.
+ * ERR_HARDWARE: no unit answers. ERR_NOMEM. */
 int vtd_unit_open(struct vtd_unit *unit, unsigned index, const struct dmar_unit *drhd, unsigned errata)
     MUST_CHECK;
 
-/* Switches translation on with empty tables, and interrupt remapping if it is wanted: from then on every
- * device of the unit is blocked. ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE. */
+/* Switches translation on, or over, to tables in which every device is blocked that firmware does not need
+ * (reserved.h), and interrupt remapping if it is wanted. ERR_NOMEM, ERR_TIMEOUT, ERR_HARDWARE;
+ * ERR_UNSUPPORTED: it cannot be taken over without a gap (take_over.h). */
 int vtd_unit_start(struct vtd_unit *unit) MUST_CHECK;
 
 /* Switches translation, interrupt remapping and the queue off again, as far as they are on. With bus
- * mastering off. The tables and the queue's memory stay, since other CPUs may be about to use them: they get
- * ERR_TIMEOUT from the queue. May be tried again while unit->on. */
+ * mastering off. What firmware had on, and its own tables have not replaced, stays as it was found. The
+ * tables and the queue's memory stay, since other CPUs may be about to use them: they get ERR_TIMEOUT from
+ * the queue. May be tried again while unit->on. */
 void vtd_unit_stop(struct vtd_unit *unit);
 
 /* Invalidates all that the unit has cached, from the top down: what is refilled from a stale upper cache

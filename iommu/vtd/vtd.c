@@ -7,10 +7,12 @@
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/fault.h"
 #include "iommu/vtd/interrupt.h"
+#include "iommu/vtd/reserved.h"
 #include "iommu/vtd/self_test.h"
 #include "lib/error.h"
 #include "lib/log.h"
-#include "lib/page_alloc.h"
+#include "lib/pci.h"
+#include "lib/pci_ats.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -93,20 +95,6 @@ void vtd_limits_of(const struct vtd_unit *units, unsigned count, struct vtd_limi
     }
 }
 
-static void log_reserved(void)
-{
-    for (unsigned i = 0; i < vtd.dmar.reserved_count; i++) {
-        const struct dmar_reserved *reserved = &vtd.dmar.reserved[i];
-
-        log_info("vtd: RMRR %#" PRIx64 "-%#" PRIx64 " of %u devices: they stay blocked in this version",
-                 reserved->hpa, reserved->last, reserved->devices.count);
-        /* An RMRR has to lie where nobody else's memory is (8.4). */
-        if (pages_any_known(reserved->hpa, reserved->last))
-            log_warn("vtd: RMRR %#" PRIx64 "-%#" PRIx64 " lies in memory that firmware does not reserve",
-                     reserved->hpa, reserved->last);
-    }
-}
-
 static int open_units(void)
 {
     if (vtd.dmar.unit_count > IOMMU_UNITS_MAX) {
@@ -164,6 +152,7 @@ static int forget(void)
     for (unsigned i = 0; i < vtd.count; i++)
         if (vtd.units[i].on)
             return ERR_BUSY;
+    vtd_reserved_drop();
     for (unsigned i = 0; i < vtd.count; i++) {
         vtd_queue_destroy(&vtd.units[i].queue);
         vtd_context_free_tables(&vtd.units[i]);
@@ -174,6 +163,21 @@ static int forget(void)
     vtd.units = NULL;
     dmar_free(&vtd.dmar);
     return 0;
+}
+
+/* Devices are kept from memory by bus mastering until the units block them, but for those that a unit checks
+ * all the time. What may send requests that no unit checks is told not to. */
+static void stop_devices(void)
+{
+    unsigned ats = 0;
+
+    log_info("PCI: bus mastering switched off (%u functions had it on)",
+             pci_bus_master_off_all(vtd_reserved_goes_on));
+    for (unsigned n = 0; pci_function(n); n++)
+        ats +=
+            !vtd_reserved_goes_on(pci_function(n)->address) && pci_ats_switch_off(pci_function(n)->address);
+    if (ats)
+        log_info("PCI: ATS or page requests switched off (%u functions had one of them on)", ats);
 }
 
 /* All units are looked at before any is switched on. */
@@ -190,9 +194,17 @@ static int start_all(void)
     error = vtd_stage_choose(&vtd.config, vtd.count, &vtd.stage);
     if (!error)
         error = vtd_did_init(vtd.limits.domain_ids);
-    for (unsigned i = 0; i < vtd.count && !error; i++)
+    if (!error)
+        error = vtd_reserved_make();
+    if (error)
+        return error;
+    for (unsigned i = 0; i < vtd.count; i++)
         vtd_self_test_init(&vtd.units[i]);
-    return error ? error : start_units();
+    stop_devices();
+    error = start_units();
+    if (!error)
+        vtd_reserved_resume();
+    return error;
 }
 
 int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
@@ -209,13 +221,14 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
     error = vtd_errata_switch_off(config->errata_off, &vtd.errata);
     if (error)
         return error;
-    log_reserved();
     dmar_log_unresolved(&vtd.dmar);
     error = start_all();
-    /* The memory stays until the next start: a unit may not have switched off, and a fault interrupt may be
-     * under way. */
-    if (error)
+    /* Units that were taken over go off, so what they checked has to stop. The memory stays until the next
+     * start: a unit may not have switched off, and a fault interrupt may be under way. */
+    if (error && vtd.count) {
+        pci_bus_master_off_all(NULL);
         vtd_stop();
+    }
     return error;
 }
 

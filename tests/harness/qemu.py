@@ -50,6 +50,7 @@ class Machine:
     debug_exit: bool = True
     reset: str = "none"  # edu cannot be reset, and tests move it between domains; None: as it is by default
     modules: dict = dataclasses.field(default_factory=dict)  # files beside lull.cfg: name, bytes
+    firmware: str = None  # what tests/firmware is to leave in use, in words; it then starts Lull
     build: str = dataclasses.field(default_factory=build_dir)
     disk_image: str = None  # boot this file instead of a folder made from config and build
     extra: list = dataclasses.field(default_factory=list)
@@ -88,7 +89,13 @@ def make_esp(folder, machine):
     boot = os.path.join(folder, "EFI", "BOOT")
     os.makedirs(boot)
     os.makedirs(os.path.join(folder, "lull"))
-    shutil.copyfile(os.path.join(machine.build, "lull.efi"), os.path.join(boot, "BOOTX64.EFI"))
+    lull = "BOOTX64.EFI"
+    if machine.firmware is not None:
+        shutil.copyfile(os.path.join(machine.build, "firmware.efi"), os.path.join(boot, lull))
+        lull = "LULL.EFI"
+        with open(os.path.join(folder, "lull", "firmware.cfg"), "w", encoding="ascii") as wishes:
+            wishes.write(machine.firmware)
+    shutil.copyfile(os.path.join(machine.build, "lull.efi"), os.path.join(boot, lull))
     with open(os.path.join(folder, "lull", "lull.cfg"), "w", encoding="ascii") as config:
         config.write(machine.config_text())
     for name, content in machine.modules.items():

@@ -5,12 +5,11 @@
 #include "lib/units.h"
 #include "tests/host/host.h"
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define STRIDE   0x10000ull
 #define FRO      0x220
-#define SLOTS    256
+#define WAIT_SW  (1ull << 5) /* 6.5.2.9 */
 #define SET_BITS (VTD_GCMD_SRTP | VTD_GCMD_SIRTP)
 #define ONE_BIT  (VTD_GCMD_TE | VTD_GCMD_QIE | VTD_GCMD_IRE | VTD_GCMD_CFI | SET_BITS)
 
@@ -29,7 +28,8 @@ static void complete(struct fake_vtd *unit, const struct vtd_descriptor *wait)
     uint32_t *status = phys_to_virt(wait->word[1]);
 
     (void)unit;
-    __atomic_store_n(status, (uint32_t)(wait->word[0] >> 32), __ATOMIC_RELEASE);
+    if (wait->word[0] & WAIT_SW)
+        __atomic_store_n(status, (uint32_t)(wait->word[0] >> 32), __ATOMIC_RELEASE);
 }
 
 static void carry_out(struct fake_vtd *unit, const struct vtd_descriptor *descriptor)
@@ -40,6 +40,11 @@ static void carry_out(struct fake_vtd *unit, const struct vtd_descriptor *descri
     unit->logged++;
     if (descriptor->word[0] == VTD_DESCRIPTOR_INTERRUPT)
         unit->interrupts_owed = false;
+    unit->ends_in_wait = VTD_DESCRIPTOR_TYPE(*descriptor) == VTD_DESCRIPTOR_WAIT;
+    if (descriptor->word[0] == vtd_descriptor_context_global().word[0])
+        unit->contexts_owed = false;
+    if (descriptor->word[0] == vtd_descriptor_iotlb_global().word[0] && !unit->contexts_owed)
+        unit->iotlb_owed = false;
     if (unit->on_done)
         unit->on_done(descriptor);
     if (VTD_DESCRIPTOR_TYPE(*descriptor) != VTD_DESCRIPTOR_WAIT)
@@ -50,16 +55,21 @@ static void carry_out(struct fake_vtd *unit, const struct vtd_descriptor *descri
         complete(unit, descriptor);
 }
 
+static unsigned slot_bytes(const struct fake_vtd *unit)
+{
+    return unit->iqa & VTD_IQA_DW_256 ? 32 : 16;
+}
+
 /* One descriptor; false when there is none, or the queue has stopped. */
 static bool fetch(struct fake_vtd *unit)
 {
-    const struct vtd_descriptor *ring = phys_to_virt(unit->iqa & VTD_PAGE_ADDRESS);
-    struct vtd_descriptor descriptor;
+    const uint8_t *ring = phys_to_virt(unit->iqa & VTD_PAGE_ADDRESS);
+    struct vtd_descriptor descriptor = {0};
 
     if (unit->queue_dead || unit->gone || !(unit->gsts & VTD_GSTS_QIES) || unit->iqh == unit->iqt ||
         unit->fsts & (VTD_FSTS_IQE | VTD_FSTS_ITE))
         return false;
-    descriptor = ring[unit->iqh / sizeof descriptor];
+    memcpy(&descriptor, ring + unit->iqh, slot_bytes(unit));
     if (VTD_DESCRIPTOR_TYPE(descriptor) == unit->refuse_type ||
         (unit->refuses && unit->refuses(&descriptor))) {
         if (VTD_DESCRIPTOR_TYPE(descriptor) == unit->refuse_type)
@@ -68,7 +78,7 @@ static bool fetch(struct fake_vtd *unit)
         unit->iqercd = 3;
         return false;
     }
-    unit->iqh = (unit->iqh + sizeof descriptor) % (SLOTS * sizeof descriptor);
+    unit->iqh = (unit->iqh + slot_bytes(unit)) % ((uint64_t)PAGE_SIZE << VTD_IQA_QS(unit->iqa));
     carry_out(unit, &descriptor);
     if (unit->time_out_in >= 0 && unit->time_out_in-- == 0) {
         unit->fsts |= VTD_FSTS_ITE;
@@ -109,6 +119,30 @@ static void check_interrupt_rules(struct fake_vtd *unit, uint32_t value, uint32_
         unit->broken_rules++;
 }
 
+/* 6.6: the mode changes under translation only on units with CAP.ESRTPS; caches are dropped by software on
+ * others. */
+static void set_root(struct fake_vtd *unit)
+{
+    if (unit->gsts & VTD_GSTS_TES && (unit->rtaddr ^ unit->root) & (VTD_RTADDR_TTM | VTD_RTADDR_SSIRWE) &&
+        !(unit->cap & VTD_CAP_ESRTPS))
+        unit->broken_rules++;
+    if (unit->rtaddr & VTD_RTADDR_TTM_SCALABLE && !(unit->iqa & VTD_IQA_DW_256))
+        unit->broken_rules++;
+    unit->root = unit->rtaddr;
+    unit->contexts_owed = unit->iotlb_owed = !(unit->cap & VTD_CAP_ESRTPS);
+}
+
+static void check_translation_rules(struct fake_vtd *unit, uint32_t value, uint32_t changed)
+{
+    if (changed & ~value & VTD_GCMD_TE) {
+        unit->translated_always = false;
+        unit->protected_in_gap = unit->pmen & VTD_PMEN_PRS;
+    }
+    if (changed & value & VTD_GCMD_TE &&
+        (!(unit->gsts & VTD_GSTS_RTPS) || unit->contexts_owed || unit->iotlb_owed))
+        unit->broken_rules++;
+}
+
 /* 11.4.4.1: one bit at a time, and not before the last one shows. */
 static void write_gcmd(struct fake_vtd *unit, uint32_t value)
 {
@@ -121,13 +155,14 @@ static void write_gcmd(struct fake_vtd *unit, uint32_t value)
         unit->broken_rules++;
     if (changed & VTD_GCMD_QIE && value & VTD_GCMD_QIE && unit->iqt != 0)
         unit->broken_rules++;
-    if (changed & VTD_GCMD_QIE && !(value & VTD_GCMD_QIE) && unit->iqh != unit->iqt)
+    if (changed & VTD_GCMD_QIE && !(value & VTD_GCMD_QIE) && (unit->iqh != unit->iqt || !unit->ends_in_wait))
         unit->broken_rules++;
-    if (changed & VTD_GCMD_TE && value & VTD_GCMD_TE && !(unit->gsts & VTD_GSTS_RTPS))
-        unit->broken_rules++;
+    check_translation_rules(unit, value, changed);
     check_interrupt_rules(unit, value, changed);
     if (unit->commands_dead)
         return;
+    if (value & VTD_GCMD_SRTP)
+        set_root(unit);
     if (value & VTD_GCMD_SIRTP) {
         unit->interrupt_table = unit->irta;
         unit->interrupts_owed = !(unit->cap & VTD_CAP_ESIRTPS);
@@ -148,6 +183,65 @@ static void update_ppf(struct fake_vtd *unit)
             unit->fsts |= VTD_FSTS_PPF;
 }
 
+/* Registers that keep what is written. */
+static uint32_t *plain32(struct fake_vtd *unit, unsigned offset)
+{
+    const struct {
+        unsigned offset;
+        uint32_t *value;
+    } plain[] = {
+        {VTD_FECTL.offset, &unit->fectl},     {VTD_FEDATA.offset, &unit->fedata},
+        {VTD_FEADDR.offset, &unit->feaddr},   {VTD_FEUADDR.offset, &unit->feuaddr},
+        {VTD_PLMBASE.offset, &unit->plmbase}, {VTD_PLMLIMIT.offset, &unit->plmlimit},
+        {VTD_IECTL.offset, &unit->iectl},     {VTD_PECTL.offset, &unit->pectl},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+        if (plain[i].offset == offset)
+            return plain[i].value;
+    return NULL;
+}
+
+static uint64_t *plain64(struct fake_vtd *unit, unsigned offset)
+{
+    const struct {
+        unsigned offset;
+        uint64_t *value;
+    } plain[] = {
+        {VTD_RTADDR.offset, &unit->rtaddr},     {VTD_IRTA.offset, &unit->irta},
+        {VTD_IQA.offset, &unit->iqa},           {VTD_PHMBASE.offset, &unit->phmbase},
+        {VTD_PHMLIMIT.offset, &unit->phmlimit}, {VTD_PQH.offset, &unit->pqh},
+        {VTD_PQT.offset, &unit->pqt},           {VTD_PQA.offset, &unit->pqa},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+        if (plain[i].offset == offset)
+            return plain[i].value;
+    return NULL;
+}
+
+/* What must not be written in this state, or on a unit that has no such register. */
+static bool breaks_rule(const struct fake_vtd *unit, unsigned offset, uint64_t value)
+{
+    bool regions = offset >= VTD_PLMBASE.offset && offset <= VTD_PHMLIMIT.offset;
+    bool pages = (offset >= VTD_PQH.offset && offset <= VTD_PQA.offset) || offset == VTD_PECTL.offset;
+
+    if (offset == VTD_FEDATA.offset || offset == VTD_FEADDR.offset)
+        return !(unit->fectl & VTD_FECTL_IM);
+    if (offset == VTD_FEUADDR.offset)
+        return !(unit->ecap & VTD_ECAP_EIM);
+    if (offset == VTD_IRTA.offset) {
+        bool changes = unit->gsts & VTD_GSTS_IRES && (value ^ unit->interrupt_table) & VTD_IRTA_EIME;
+
+        return changes || (value & VTD_IRTA_EIME && !(unit->ecap & VTD_ECAP_EIM));
+    }
+    if (offset == VTD_IQA.offset)
+        return unit->gsts & VTD_GSTS_QIES;
+    if (regions)
+        return unit->pmen & (VTD_PMEN_EPM | VTD_PMEN_PRS) || !(unit->cap & VTD_CAP_PLMR);
+    return pages && !(unit->ecap & VTD_ECAP_PRS);
+}
+
 static uint32_t read32(void *context, uint64_t hpa)
 {
     unsigned offset;
@@ -166,6 +260,8 @@ static uint32_t read32(void *context, uint64_t hpa)
         value = unit->fsts;
     else if (offset == VTD_PMEN.offset)
         value = unit->pmen;
+    else if (offset == VTD_PRS.offset)
+        value = unit->prs;
     else
         unit->broken_rules++;
     pthread_mutex_unlock(&mutex);
@@ -192,6 +288,8 @@ static uint64_t read64(void *context, uint64_t hpa)
         value = unit->iqt;
     else if (offset == VTD_IQERCD.offset)
         value = unit->iqercd;
+    else if (plain64(unit, offset))
+        value = *plain64(unit, offset);
     else if (offset >= FRO && offset < FRO + 16 * FAKE_FAULTS)
         value = unit->frcd[(offset - FRO) / 16][(offset - FRO) / 8 % 2];
     else
@@ -212,17 +310,14 @@ static void write32(void *context, uint64_t hpa, uint32_t value)
     } else if (offset == VTD_FSTS.offset) {
         unit->fsts &= ~(value & (VTD_FSTS_PFO | VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE));
         run_queue(unit);
-    } else if (offset == VTD_FECTL.offset) {
-        unit->fectl = value;
-    } else if (offset == VTD_FEDATA.offset) {
-        unit->fedata = value;
-    } else if (offset == VTD_FEADDR.offset) {
-        unit->feaddr = value;
-    } else if (offset == VTD_FEUADDR.offset) {
-        unit->feuaddr = value;
-        unit->broken_rules += !(unit->ecap & VTD_ECAP_EIM);
     } else if (offset == VTD_PMEN.offset) {
-        unit->pmen = value & VTD_PMEN_EPM ? value | VTD_PMEN_PRS : 0;
+        if (!unit->protection_dead)
+            unit->pmen = value & VTD_PMEN_EPM ? value | VTD_PMEN_PRS : 0;
+    } else if (offset == VTD_PRS.offset) {
+        unit->prs &= ~value;
+    } else if (plain32(unit, offset)) {
+        unit->broken_rules += breaks_rule(unit, offset, value);
+        *plain32(unit, offset) = value;
     } else {
         unit->broken_rules++;
     }
@@ -236,21 +331,16 @@ static void write64(void *context, uint64_t hpa, uint64_t value)
 
     (void)context;
     pthread_mutex_lock(&mutex);
-    if (offset == VTD_RTADDR.offset) {
-        unit->rtaddr = value;
-    } else if (offset == VTD_IRTA.offset) {
-        unit->irta = value;
-        unit->broken_rules += value & VTD_IRTA_EIME && !(unit->ecap & VTD_ECAP_EIM);
-    } else if (offset == VTD_IQA.offset) {
-        unit->iqa = value;
-        unit->broken_rules += (unit->gsts & VTD_GSTS_QIES) != 0;
-    } else if (offset == VTD_IQT.offset) {
+    if (offset == VTD_IQT.offset) {
         unit->iqt = value;
-        unit->broken_rules += value % sizeof(struct vtd_descriptor) != 0;
+        unit->broken_rules += value % slot_bytes(unit) != 0;
         run_queue(unit);
     } else if (offset >= FRO && offset < FRO + 16 * FAKE_FAULTS && (offset - FRO) % 16 == 8) {
         unit->frcd[(offset - FRO) / 16][1] &= ~(value & VTD_FRCD_F);
         update_ppf(unit);
+    } else if (plain64(unit, offset)) {
+        unit->broken_rules += breaks_rule(unit, offset, value);
+        *plain64(unit, offset) = value;
     } else {
         unit->broken_rules++;
     }
@@ -267,6 +357,9 @@ void fake_vtd_install(struct fake_vtd *units, unsigned count)
         units[i].cap = FAKE_CAP;
         units[i].ecap = FAKE_ECAP;
         units[i].fectl = VTD_FECTL_IM;
+        units[i].iectl = VTD_IECTL_IM;
+        units[i].pectl = VTD_PECTL_IM;
+        units[i].ends_in_wait = true;
         units[i].time_out_in = -1;
     }
     fakes = units;
@@ -320,6 +413,41 @@ size_t fake_vtd_dmar(uint8_t *table, unsigned count, const char *oem_id)
     return bytes;
 }
 
+void fake_vtd_found_translating(struct fake_vtd *unit, uint64_t rtaddr)
+{
+    unit->gsts |= VTD_GSTS_TES | VTD_GSTS_RTPS;
+    unit->rtaddr = unit->root = rtaddr;
+    unit->translated_always = true;
+}
+
+void fake_vtd_found_queue(struct fake_vtd *unit, void *ring, bool wide, unsigned count)
+{
+    const struct vtd_descriptor context = vtd_descriptor_context_global();
+
+    unit->gsts |= VTD_GSTS_QIES;
+    unit->iqa = virt_to_phys(ring) | (wide ? VTD_IQA_DW_256 : 0);
+    for (unsigned i = 0; i < count; i++)
+        memcpy((uint8_t *)ring + i * slot_bytes(unit), &context, slot_bytes(unit));
+    unit->iqt = count * slot_bytes(unit);
+}
+
+size_t fake_vtd_add_reserved(uint8_t *table, size_t bytes, uint64_t hpa, uint64_t last, uint8_t scope,
+                             unsigned device)
+{
+    uint8_t *rmrr = table + bytes;
+
+    memset(rmrr, 0, 32);
+    rmrr[0] = 1;
+    rmrr[2] = 32;
+    memcpy(rmrr + 8, &hpa, sizeof hpa);
+    memcpy(rmrr + 16, &last, sizeof last);
+    rmrr[24] = scope;
+    rmrr[25] = 8;
+    rmrr[30] = (uint8_t)device;
+    fake_vtd_seal(table, bytes + 32);
+    return bytes + 32;
+}
+
 void fake_vtd_step(void)
 {
     pthread_mutex_lock(&mutex);
@@ -356,111 +484,4 @@ void fake_vtd_fault(struct fake_vtd *unit, unsigned n, uint64_t low, uint64_t hi
     unit->frcd[n][0] = low;
     unit->frcd[n][1] = high | VTD_FRCD_F;
     update_ppf(unit);
-}
-
-#define FIRST_MEMORY GIB
-#define LINE         64ull
-
-static uint8_t *shadow;
-static uint64_t shadow_bytes;
-static void (*on_flush)(void);
-
-static void flush_to_shadow(const void *address, size_t bytes)
-{
-    uint64_t first = align_down(virt_to_phys(address), LINE);
-    uint64_t end = align_up(virt_to_phys(address) + bytes, LINE);
-
-    memcpy(shadow + (first - FIRST_MEMORY), phys_to_virt(first), end - first);
-    if (on_flush)
-        on_flush();
-}
-
-void fake_vtd_use_shadow(uint64_t memory_bytes)
-{
-    shadow_bytes = memory_bytes;
-    shadow = calloc(1, memory_bytes);
-    host_set_cache_flush(flush_to_shadow);
-}
-
-void fake_vtd_on_flush(void (*look)(void))
-{
-    on_flush = look;
-}
-
-/* What the unit sees of a page of tables. Outside of memory it would read anything at all. */
-static const uint64_t *page_seen(const struct fake_vtd *unit, uint64_t hpa)
-{
-    if (!shadow)
-        return phys_to_virt(hpa);
-    if (hpa < FIRST_MEMORY || hpa >= FIRST_MEMORY + shadow_bytes)
-        abort();
-    return unit->ecap & VTD_ECAP_C ? phys_to_virt(hpa) : (const void *)(shadow + (hpa - FIRST_MEMORY));
-}
-
-static const uint64_t *next_table(const struct fake_vtd *unit, uint64_t entry)
-{
-    return entry & 1 ? page_seen(unit, entry & 0x000ffffffffff000ull) : NULL;
-}
-
-bool fake_vtd_walk(const struct fake_vtd *unit, uint16_t source_id, uint64_t iova, uint64_t *hpa)
-{
-    unsigned devfn = source_id & 0xff;
-    const uint64_t *table, *entry;
-
-    if (!(unit->gsts & VTD_GSTS_TES))
-        return false;
-    table = page_seen(unit, unit->rtaddr & VTD_PAGE_ADDRESS);
-    table = next_table(unit, table[(source_id >> 8) * 2 + devfn / 128]);
-    if (!table)
-        return false;
-    entry = next_table(unit, table[devfn % 128 * 4]); /* the PASID directory */
-    entry = entry ? next_table(unit, entry[0]) : NULL;
-    if (!entry || !(entry[0] & 1) || (entry[0] >> 6 & 7) != 1)
-        return false;
-    table = page_seen(unit, entry[2] & VTD_PAGE_ADDRESS);
-    for (int level = 3; table; level--) {
-        uint64_t found = table[iova >> (12 + 9 * level) & 511];
-        uint64_t mask = (1ull << (12 + 9 * level)) - 1;
-
-        if (level == 0 || found & 1 << 7) {
-            *hpa = (found & 0x000ffffffffff000ull & ~mask) | (iova & mask);
-            return found & 1;
-        }
-        table = next_table(unit, found);
-    }
-    return false;
-}
-
-static bool source_matches(uint64_t word1, uint16_t source_id)
-{
-    uint16_t sid = (uint16_t)word1;
-    unsigned bus = source_id >> 8;
-
-    if ((word1 >> 18 & 3) == 2)
-        return bus >= sid >> 8 && bus <= (sid & 0xffu);
-    return (word1 >> 16 & 3) == 3 ? sid >> 3 == source_id >> 3 : sid == source_id;
-}
-
-/* 5.1.4, without a cache. */
-uint8_t fake_vtd_interrupt(const struct fake_vtd *unit, uint16_t source_id, uint64_t address, uint32_t data,
-                           struct fake_interrupt *interrupt)
-{
-    uint64_t index = (address >> 5 & 0x7fff) | (address >> 2 & 1) << 15;
-    uint64_t table = unit->interrupt_table & VTD_PAGE_ADDRESS;
-    const uint64_t *entry;
-
-    if (!(address & 1 << 4))
-        return 0x25;
-    if (address & 1 << 3)
-        index += data & 0xffff;
-    if (index >= 2ull << (unit->interrupt_table & 0xf))
-        return 0x21;
-    entry = page_seen(unit, table + index / 256 * PAGE_SIZE) + index % 256 * 2;
-    if (!(entry[0] & 1))
-        return 0x22;
-    if (!source_matches(entry[1], source_id))
-        return 0x26;
-    interrupt->vector = (uint8_t)(entry[0] >> 16);
-    interrupt->apic_id = (uint32_t)(entry[0] >> (unit->interrupt_table & VTD_IRTA_EIME ? 32 : 40));
-    return 0;
 }

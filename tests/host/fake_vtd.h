@@ -20,8 +20,9 @@
 struct fake_vtd {
     uint32_t ver;
     uint64_t cap, ecap;
-    uint32_t gsts, fsts, fectl, fedata, feaddr, feuaddr, pmen;
-    uint64_t rtaddr, iqa, iqh, iqt, iqercd, irta;
+    uint32_t gsts, fsts, fectl, fedata, feaddr, feuaddr, pmen, plmbase, plmlimit;
+    uint32_t iectl, pectl, prs;
+    uint64_t rtaddr, iqa, iqh, iqt, iqercd, irta, phmbase, phmlimit, pqh, pqt, pqa;
     uint64_t frcd[FAKE_FAULTS][2];
 
     /* How it behaves. */
@@ -32,9 +33,10 @@ struct fake_vtd {
                       */
     unsigned refuse_type; /* the next descriptor of this type is refused (IQE) */
     bool (*refuses)(const struct vtd_descriptor *descriptor); /* and those that this says of; NULL: none */
-    int time_out_in; /* after so many more descriptors a device does not answer (ITE); negative: never */
-    bool waits_held; /* waits are fetched and do not complete */
-    bool gone;       /* every register reads as all ones */
+    int time_out_in;      /* after so many more descriptors a device does not answer (ITE); negative: never */
+    bool waits_held;      /* waits are fetched and do not complete */
+    bool gone;            /* every register reads as all ones */
+    bool protection_dead; /* protected regions stay as they are */
     void (*on_step)(struct fake_vtd *unit); /* before each step of a lazy queue: changes what is above */
     void (*on_done)(const struct vtd_descriptor *descriptor); /* a descriptor was carried out */
 
@@ -43,6 +45,11 @@ struct fake_vtd {
     unsigned logged;
     unsigned held[FAKE_LOG]; /* waits fetched and held: their places in log */
     unsigned held_count;
+    uint64_t root; /* RTADDR as the last SRTP found it; and what was not invalidated since */
+    bool contexts_owed, iotlb_owed;
+    bool translated_always;   /* translation did not go off */
+    bool protected_in_gap;    /* regions were on when it did */
+    bool ends_in_wait;        /* so does what the queue has carried out */
     uint64_t interrupt_table; /* IRTA as the last SIRTP found it */
     bool interrupts_owed;     /* no global invalidation of interrupt entries since then */
     unsigned pending_reads;
@@ -53,6 +60,18 @@ struct fake_vtd {
 /* count units at FAKE_BASE, FAKE_BASE + 64 KiB ... behind lib/platform.h, off and with QEMU's capabilities.
  */
 void fake_vtd_install(struct fake_vtd *units, unsigned count);
+
+/* The unit is found with translation on, by this root table and mode (RTADDR). The table's page is kept. */
+void fake_vtd_found_translating(struct fake_vtd *unit, uint64_t rtaddr);
+
+/* The unit is found with a queue of 4 KiB and count global context invalidations in it, for a narrow or a
+ * wide one, not fetched yet. */
+void fake_vtd_found_queue(struct fake_vtd *unit, void *ring, bool wide, unsigned count);
+
+/* Adds an RMRR (8.4) for a function of bus 0, a bridge if scope is 2, an endpoint if it is 1; returns the
+ * table's new length. */
+size_t fake_vtd_add_reserved(uint8_t *table, size_t bytes, uint64_t hpa, uint64_t last, uint8_t scope,
+                             unsigned device);
 
 /* A DMAR table that names count units, the last of them for all devices that no other names, and 0000:00:03.0
  * for the first of several. Returns its bytes. */

@@ -43,6 +43,9 @@ struct host_pci_ops {
 
 void host_set_pci(const struct host_pci_ops *ops);
 
+/* What platform_memory_is_reserved() says yes to; nothing at first. */
+void host_set_reserved(uint64_t hpa, uint64_t last);
+
 /* Raises the interrupt that the newest platform_msi_alloc() reserved. */
 void host_raise_msi(void);
 

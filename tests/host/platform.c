@@ -22,6 +22,7 @@ static void (*relax_hook)(void);
 static uint64_t manual_time_ns;
 static struct host_mmio_ops mmio;
 static struct host_pci_ops pci;
+static uint64_t reserved_hpa = 1, reserved_last; /* empty */
 static void (*cache_flush_hook)(const void *address, size_t bytes);
 static void (*msi_handler)(void *context);
 static void *msi_context;
@@ -254,6 +255,22 @@ void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t
 {
     if (pci.write16)
         pci.write16(pci.context, function, offset, value);
+}
+
+void host_set_reserved(uint64_t hpa, uint64_t last)
+{
+    reserved_hpa = hpa;
+    reserved_last = last;
+}
+
+bool platform_memory_is_reserved(uint64_t hpa, uint64_t last)
+{
+    return hpa >= reserved_hpa && last <= reserved_last && hpa <= last;
+}
+
+void *platform_reserved_map(uint64_t hpa, size_t bytes)
+{
+    return bytes && platform_memory_is_reserved(hpa, hpa + bytes - 1) ? phys_to_virt(hpa) : NULL;
 }
 
 void platform_console_write(const char *text, size_t bytes)

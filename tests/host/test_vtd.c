@@ -386,29 +386,6 @@ static void a_detach_that_is_not_confirmed_keeps_the_device_blocked_and_the_tabl
     assert_int_equal(iommu_domain_destroy(domain), 0);
 }
 
-static void a_device_of_an_rmrr_stays_blocked(void **state)
-{
-    uint8_t table[256];
-    size_t bytes = fake_vtd_dmar(table, 2, "BOCHS ");
-    /* 1 MiB at 2 GiB, for 0000:00:03.0. */
-    static const uint8_t rmrr[] = {1,    0,    32,   0,    0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0,
-                                   0xff, 0xff, 0x0f, 0x80, 0, 0, 0, 0, 1, 8, 0, 0,    0, 0, 3, 0};
-    struct iommu_domain *domain;
-
-    stop(state);
-    install(state);
-    memcpy(table + bytes, rmrr, sizeof rmrr);
-    bytes += sizeof rmrr;
-    fake_vtd_seal(table, bytes);
-    assert_int_equal(iommu_init(table, bytes, &(struct iommu_config){0}), 0);
-    domain = create("a");
-    assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), ERR_UNSUPPORTED);
-    assert_non_null(strstr(host_log(), "0000:00:03.0 stays blocked"));
-    assert_int_equal(iommu_attach(domain, other, IOMMU_NO_PASID), 0);
-    assert_int_equal(iommu_detach(domain, other, IOMMU_NO_PASID), 0);
-    assert_int_equal(iommu_domain_destroy(domain), 0);
-}
-
 static uint64_t free_pages(void)
 {
     struct page_alloc_stats stats;
@@ -472,7 +449,6 @@ int main(void)
         RUNNING(one_unit_that_does_not_confirm_fails_the_unmap),
         RUNNING(an_id_that_a_unit_may_know_is_not_given_back),
         RUNNING(a_detach_that_is_not_confirmed_keeps_the_device_blocked_and_the_tables),
-        RUNNING(a_device_of_an_rmrr_stays_blocked),
         OFF(memory_may_run_out_at_every_page),
     };
 

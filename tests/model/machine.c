@@ -25,6 +25,11 @@ enum {
     DRHD_REGISTERS = 8,
     DRHD_BYTES = 16,
 
+    RMRR = 1, /* its type (8.4) */
+    RMRR_BASE = 8,
+    RMRR_LIMIT = 16,
+    RMRR_BYTES = 24,
+
     SCOPE_TYPE = 0,
     SCOPE_LENGTH = 1,
     SCOPE_PATH = 6,
@@ -42,7 +47,10 @@ enum {
 
 _Static_assert(4096ull << UNIT_PAGES_LG2 == UNIT_STRIDE, "the DMAR table tells a unit's size");
 
-#define DMAR_BYTES_MAX (HEADER_BYTES + UNITS_MAX * (DRHD_BYTES + FUNCTIONS * SCOPE_BYTES))
+#define RESERVED_MAX 8
+#define DMAR_BYTES_MAX                                                                                       \
+    (HEADER_BYTES + UNITS_MAX * (DRHD_BYTES + FUNCTIONS * SCOPE_BYTES) +                                     \
+     RESERVED_MAX * (RMRR_BYTES + SCOPE_BYTES))
 
 struct cpu_start {
     void (*main)(void *context);
@@ -92,25 +100,51 @@ static bool all_remap_interrupts(void)
     return true;
 }
 
+static void seal_dmar(void)
+{
+    uint32_t length = (uint32_t)dmar_bytes;
+    uint8_t sum = 0;
+
+    memcpy(dmar + HEADER_LENGTH, &length, sizeof length);
+    dmar[HEADER_CHECKSUM] = 0;
+    for (size_t i = 0; i < dmar_bytes; i++)
+        sum = (uint8_t)(sum + dmar[i]);
+    dmar[HEADER_CHECKSUM] = (uint8_t)-sum;
+}
+
 static void make_dmar(void)
 {
     uint8_t *end = dmar + HEADER_BYTES;
-    uint32_t length;
-    uint8_t sum = 0;
 
     for (unsigned i = 0; i < unit_count; i++)
         end = put_unit(end, i);
     dmar_bytes = (size_t)(end - dmar);
-    length = (uint32_t)dmar_bytes;
     memcpy(dmar, "DMAR", 4);
-    memcpy(dmar + HEADER_LENGTH, &length, sizeof length);
     dmar[HEADER_REVISION] = 1;
     memcpy(dmar + HEADER_OEM_ID, "LULL  MODEL   ", 14);
     dmar[HEADER_HOST_WIDTH] = HOST_WIDTH_BITS - 1;
     dmar[HEADER_FLAGS] = all_remap_interrupts() ? FLAG_INTERRUPT_REMAPPING : 0;
-    for (size_t i = 0; i < dmar_bytes; i++)
-        sum = (uint8_t)(sum + dmar[i]);
-    dmar[HEADER_CHECKSUM] = (uint8_t)-sum;
+    seal_dmar();
+}
+
+void machine_add_reserved(uint64_t hpa, uint64_t last, uint16_t source_id)
+{
+    uint8_t *at = dmar + dmar_bytes;
+
+    if (dmar_bytes + RMRR_BYTES + SCOPE_BYTES > sizeof dmar)
+        run_broken("more than %u RMRRs", RESERVED_MAX);
+    memset(at, 0, RMRR_BYTES + SCOPE_BYTES);
+    at[0] = RMRR;
+    at[STRUCTURE_LENGTH] = RMRR_BYTES + SCOPE_BYTES;
+    memcpy(at + RMRR_BASE, &hpa, sizeof hpa);
+    memcpy(at + RMRR_LIMIT, &last, sizeof last);
+    at += RMRR_BYTES;
+    at[SCOPE_TYPE] = SCOPE_ENDPOINT;
+    at[SCOPE_LENGTH] = SCOPE_BYTES;
+    at[SCOPE_PATH] = (uint8_t)(source_id >> 3 & 0x1f);
+    at[SCOPE_PATH + 1] = source_id & 7;
+    dmar_bytes += RMRR_BYTES + SCOPE_BYTES;
+    seal_dmar();
 }
 
 void machine_make(const struct unit_config *const *configs, unsigned count)

@@ -19,6 +19,10 @@
 #define LOG_LINES 64
 #define LOG_BYTES 160
 
+#define RESERVED_MAX 8
+
+static uint64_t reserved[RESERVED_MAX][2]; /* first and last address of each range */
+static unsigned reserved_count;
 static char log_lines[LOG_LINES][LOG_BYTES];
 static unsigned log_next;
 
@@ -129,34 +133,24 @@ void platform_event_post(struct platform_event *event, uint64_t delay_ns)
     event_queue_post(event, delay_ns);
 }
 
-/* Of a device's configuration space there is the command register, and of that Bus Master Enable. */
-#define PCI_COMMAND        4
-#define PCI_COMMAND_MASTER (1u << 2)
-
-uint32_t platform_pci_read32(struct pci_address function, unsigned offset)
+void machine_reserve(uint64_t hpa, uint64_t last)
 {
-    const struct device *device = device_find(pci_source_id(function));
-
-    step(POINT_MMIO, NULL);
-    if (!device)
-        return ~0u;
-    return offset == PCI_COMMAND && device->bus_master ? PCI_COMMAND_MASTER : 0;
+    expect(reserved_count < RESERVED_MAX);
+    reserved[reserved_count][0] = hpa;
+    reserved[reserved_count++][1] = last;
 }
 
-void platform_pci_write32(struct pci_address function, unsigned offset, uint32_t value)
+bool platform_memory_is_reserved(uint64_t hpa, uint64_t last)
 {
-    struct device *device = device_find(pci_source_id(function));
-
-    step(POINT_MMIO, NULL);
-    history("writes %#lx to PCI function %#lx, offset %#lx", value, (uint64_t)pci_source_id(function),
-            offset);
-    if (device && offset == PCI_COMMAND)
-        device->bus_master = value & PCI_COMMAND_MASTER;
+    for (unsigned i = 0; i < reserved_count; i++)
+        if (hpa >= reserved[i][0] && last <= reserved[i][1] && hpa <= last)
+            return true;
+    return false;
 }
 
-void platform_pci_write16(struct pci_address function, unsigned offset, uint16_t value)
+void *platform_reserved_map(uint64_t hpa, size_t bytes)
 {
-    platform_pci_write32(function, offset, value);
+    return bytes && platform_memory_is_reserved(hpa, hpa + bytes - 1) ? phys_to_virt(hpa) : NULL;
 }
 
 void platform_console_write(const char *text, size_t bytes)

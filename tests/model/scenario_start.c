@@ -139,49 +139,6 @@ SCENARIO(start_with_old_errors, .what = "faults and queue errors of an earlier u
 
 /* --- units that it refuses --- */
 
-/* The last of two units is in the state that firmware left: none of them may be touched. */
-static void expect_no_take_over(uint32_t gsts)
-{
-    const struct unit_config *const configs[] = {&unit_modern, &unit_modern};
-    struct unit *unit;
-    uint64_t root;
-    uint64_t table;
-    uint64_t queue;
-
-    machine_make(configs, ARRAY_SIZE(configs));
-    root = virt_to_phys(pages_alloc(0, PAGE_HYPERVISOR));
-    queue = virt_to_phys(pages_alloc(0, PAGE_HYPERVISOR));
-    table = virt_to_phys(pages_alloc(0, PAGE_HYPERVISOR));
-    unit = machine_unit(1);
-    unit_take_over_state(unit, root | SPEC_RTADDR_WITH_TTM(SPEC_TTM_SCALABLE), queue | SPEC_IQA_DW,
-                         table | SPEC_IRTA_EIME | 7, gsts);
-    schedule_set_calm(false);
-    expect_equal(start(), ERR_UNSUPPORTED);
-    for (unsigned i = 0; i < machine_unit_count(); i++)
-        expect_equal(machine_unit(i)->register_writes, 0);
-    expect_equal(unit->gsts_shown, gsts);
-}
-
-SCENARIO(translation_left_on,
-         .what = "firmware left translation on: refused, and no register of any unit is written",
-         .kind = SCENARIO_RANDOM)
-{
-    expect_no_take_over(SPEC_GSTS_TES | SPEC_GSTS_RTPS);
-}
-
-SCENARIO(queue_left_on, .what = "firmware left queued invalidation on: refused, and no register is written",
-         .kind = SCENARIO_RANDOM)
-{
-    expect_no_take_over(SPEC_GSTS_QIES);
-}
-
-SCENARIO(interrupt_remapping_left_on,
-         .what = "firmware left interrupt remapping on: refused, and no register is written",
-         .kind = SCENARIO_RANDOM)
-{
-    expect_no_take_over(SPEC_GSTS_IRES | SPEC_GSTS_IRTPS);
-}
-
 SCENARIO(old_unit_refused, .what = "a unit without scalable mode is refused, also beside one that has it",
          .kind = SCENARIO_RANDOM)
 {

@@ -75,6 +75,7 @@ struct unit {
     struct unit_pending pending[UNIT_PENDING_MAX];
     unsigned pending_count;
     unsigned fetch_epoch;
+    bool ends_in_wait; /* so does what was fetched since the queue came on */
 
     struct unit_caches caches;
     struct list requests; /* struct request under way, oldest first */
@@ -102,10 +103,6 @@ void unit_command_written(struct unit *unit, uint32_t value);
 /* Carries out a pending command, some time later, and what else registers start: the body of the unit's
  * register agent. */
 void unit_command_agent(void *unit);
-
-/* The state in which firmware may hand a unit over: these parts on, with these tables, before any software
- * wrote a register. */
-void unit_take_over_state(struct unit *unit, uint64_t rtaddr, uint64_t iqa, uint64_t irta, uint32_t gsts);
 
 static inline bool unit_translates(const struct unit *unit)
 {

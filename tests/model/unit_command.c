@@ -193,20 +193,3 @@ void unit_command_agent(void *context)
             carry_out(unit);
     }
 }
-
-void unit_take_over_state(struct unit *unit, uint64_t rtaddr, uint64_t iqa, uint64_t irta, uint32_t gsts)
-{
-    uint32_t sticky = gsts & SPEC_GCMD_STICKY;
-
-    unit->rtaddr = unit->root = rtaddr;
-    unit->iqa = iqa;
-    unit->irta = unit->interrupt_table = irta;
-    unit->root_set = gsts & (SPEC_GSTS_TES | SPEC_GSTS_RTPS);
-    unit->interrupt_table_set = gsts & (SPEC_GSTS_IRES | SPEC_GSTS_IRTPS);
-    unit->gcmd = sticky;
-    unit->gsts = sticky;
-    unit->gsts_shown = gsts;
-    unit->register_writes = 0;
-    if (gsts & SPEC_GSTS_QIES)
-        unit_queue_switched(unit, true);
-}

@@ -86,6 +86,9 @@ static void check_queue(const struct unit *unit, bool on)
         violation(VIOLATION_REGISTER,
                   "unit %u: QIE is cleared with IQH %#lx, IQT %#lx, and %u descriptors not completed",
                   unit->index, (unsigned long)unit->iqh, (unsigned long)unit->iqt, not_completed(unit));
+    if (!on && !unit->ends_in_wait)
+        violation(VIOLATION_REGISTER, "unit %u: QIE is cleared, and no wait was the last descriptor",
+                  unit->index);
     if (!on)
         return;
     if (unit->iqt != 0)

@@ -40,6 +40,7 @@ static void fetch(struct unit *unit, unsigned n)
     history("vtd%lu: fetched from offset %#lx: %s, %#lx %#lx", unit->index, unit->iqh,
             history_text(unit_queue_type_name(type)), descriptor.word[0], descriptor.word[1]);
     unit->pending[n] = descriptor;
+    unit->ends_in_wait = type == SPEC_DESCRIPTOR_WAIT;
     unit->pending_count++;
     if (type == SPEC_DESCRIPTOR_WAIT)
         unit->fetch_epoch++;

@@ -114,6 +114,7 @@ static void switch_on(const struct unit *unit)
 void unit_queue_switched(struct unit *unit, bool on)
 {
     history("vtd%lu: the invalidation queue is switched %s", unit->index, history_text(on ? "on" : "off"));
+    unit->ends_in_wait = true;
     if (on)
         switch_on(unit);
 }

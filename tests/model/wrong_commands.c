@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Commands given as the specification forbids, a wrong driver each; and next to them right ones that give
  * them all. */
+#include "lib/deadline.h"
 #include "lib/platform.h"
+#include "lib/units.h"
 #include "tests/model/bare.h"
 #include "tests/model/configs.h"
 #include "tests/model/scenario.h"
+#include "tests/model/spec_descriptors.h"
 #include "tests/model/spec_registers.h"
 
 /* --- how they are written --- */
@@ -188,4 +191,18 @@ SCENARIO(commands_right_old,
     bare_set_root(unit, bare_table_hpa(unit));
     bare_invalidate_all(unit);
     bare_command(unit, SPEC_GCMD_TE, true);
+}
+
+SCENARIO(queue_off_without_wait,
+         .what = "the queue is empty and goes off, and its last descriptor was no wait",
+         .kind = SCENARIO_WRONG, .expected = VIOLATION_REGISTER)
+{
+    struct unit *unit = bare_make(&unit_modern);
+    bool empty;
+
+    bare_start_queue(unit, true);
+    bare_submit(unit, SPEC_DESCRIPTOR_INTERRUPT, 0);
+    empty = wait_until(bare_read64(unit, SPEC_IQH) == bare_read64(unit, SPEC_IQT), NS_PER_S);
+    expect(empty);
+    bare_command(unit, SPEC_GCMD_QIE, false);
 }
