@@ -3,25 +3,16 @@
 #include "iommu/iommu.h"
 #include "iommu/domain.h"
 #include "iommu/fault_ring.h"
-#include "iommu/hand_over.h"
 #include "iommu/vtd/domain.h"
 #include "iommu/vtd/vtd.h"
-#include "lib/pci_acs.h"
 
 int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config)
 {
     int error = vtd_start(dmar, bytes, config);
 
-    if (error)
-        return error;
-    error = hand_over_init(config->without_reset);
-    if (error) {
-        vtd_stop();
-        return error;
-    }
-    pci_acs_enable_all();
-    iommu_set_domain_ops(vtd_domain_ops(vtd_stage()), vtd_domain_ops(VTD_PASS_THROUGH));
-    return 0;
+    if (!error)
+        iommu_set_domain_ops(vtd_domain_ops(vtd_stage()), vtd_domain_ops(VTD_PASS_THROUGH));
+    return error;
 }
 
 bool iommu_x2apic_opt_out(const void *dmar, size_t bytes)

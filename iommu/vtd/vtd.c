@@ -2,6 +2,7 @@
 /* Finds the units in the DMAR table and switches all of them on, or none. */
 #include "iommu/vtd/vtd.h"
 #include "iommu/domain.h"
+#include "iommu/hand_over.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/errata.h"
@@ -12,6 +13,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/pci.h"
+#include "lib/pci_acs.h"
 #include "lib/pci_ats.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -222,7 +224,11 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
     if (error)
         return error;
     dmar_log_unresolved(&vtd.dmar);
-    error = start_all();
+    /* Before any device is attached, those of RMRRs included: which of them come along depends on ACS. */
+    pci_acs_enable_all();
+    error = hand_over_init(config->without_reset);
+    if (!error)
+        error = start_all();
     /* Units that were taken over go off, so what they checked has to stop. The memory stays until the next
      * start: a unit may not have switched off, and a fault interrupt may be under way. */
     if (error && vtd.count) {
