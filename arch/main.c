@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The start, in its order: from the loader's hand-over to CPU 0's event loop. */
 #include "arch/main.h"
+#include "arch/chain.h"
 #include "arch/console.h"
 #include "arch/cpu/apic.h"
 #include "arch/cpu/cpu.h"
@@ -170,6 +171,7 @@ void lull_main(const struct boot_info *info)
     cpu_boot_init(info);
     memory_map_init(info);
     power_init(info);
+    chain_init(info);
     panic_set_end(power_end_after_panic);
     set_log_level(config);
     console_open(config);

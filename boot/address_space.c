@@ -79,7 +79,6 @@ bool address_space_build(struct tables *tables, const struct memory_map *memory,
 {
     uint64_t root, runtime;
 
-    tables->used = 0;
     if (!tables_new(tables, &root) || !tables_new(tables, &runtime))
         return false;
     info->page_tables = root;

@@ -44,4 +44,8 @@ struct boot_info {
     uint64_t memory_count;
     uint64_t modules; /* struct boot_module[] */
     uint64_t module_count;
+    /* Another Lull, ready to be started by this one (lull.cfg: chain): its struct boot_info; 0: there is
+     * none. It has the same image elsewhere, and memory that is reserved for this one, as this one's is for
+     * it. */
+    uint64_t next;
 };

@@ -13,6 +13,7 @@
 #define ATTEMPTS          16
 #define MEMORY_RANGES_MIN 256
 #define TABLE_PAGES_MIN   64
+#define INSTANCES_MAX     2
 
 #define EFER      0xc0000080
 #define EFER_NXE  (1u << 11)
@@ -26,8 +27,8 @@ extern const uint8_t jump_code[], jump_code_end[];
 /* What an attempt needs, and what grows between them. */
 struct departure {
     struct efi_map efi_map;
-    struct memory_map memory;
-    uint64_t memory_hpa; /* of memory.range */
+    struct memory_map memory[INSTANCES_MAX];
+    uint64_t memory_hpa[INSTANCES_MAX]; /* of memory[].range */
     struct tables tables;
 };
 
@@ -63,14 +64,14 @@ static EFI_STATUS grow(struct blocks *blocks, uint64_t *hpa, uint64_t bytes, uin
     return block_alloc(blocks, EfiLoaderData, bytes, highest, hpa);
 }
 
-static EFI_STATUS grow_memory(struct departure *departure, struct blocks *blocks)
+static EFI_STATUS grow_memory(struct departure *departure, struct blocks *blocks, unsigned n)
 {
-    struct memory_map *memory = &departure->memory;
+    struct memory_map *memory = &departure->memory[n];
     uint64_t capacity = memory->capacity == 0 ? MEMORY_RANGES_MIN : memory->capacity * 2;
     EFI_STATUS status =
-        grow(blocks, &departure->memory_hpa, capacity * sizeof(*memory->range), HIGHEST_ADDRESS);
+        grow(blocks, &departure->memory_hpa[n], capacity * sizeof(*memory->range), HIGHEST_ADDRESS);
 
-    memory->range = at(departure->memory_hpa);
+    memory->range = at(departure->memory_hpa[n]);
     memory->capacity = EFI_ERROR(status) ? 0 : capacity;
     return status;
 }
@@ -86,22 +87,51 @@ static EFI_STATUS grow_tables(struct departure *departure, struct blocks *blocks
     return status;
 }
 
+/* What one instance may use is reserved for the other. False when there is no room for that in the map. */
+static bool divide(struct memory_map *memory, const struct instance *instances, unsigned count, unsigned n)
+{
+    const struct instance *second = &instances[count - 1];
+
+    if (n == 0)
+        return count == 1 ||
+               memory_map_set(memory, second->memory_hpa, second->memory_end, BOOT_MEMORY_RESERVED);
+    for (uint64_t i = 0; i < memory->count; i++)
+        if (memory->range[i].type == BOOT_MEMORY_FREE)
+            memory->range[i].type = BOOT_MEMORY_RESERVED;
+    return memory_map_set(memory, second->memory_hpa, second->memory_end, BOOT_MEMORY_FREE);
+}
+
+/* EFI_SUCCESS, EFI_NOT_READY when something was made larger, or an error. */
+static EFI_STATUS build(struct departure *departure, struct blocks *blocks, const struct instance *instances,
+                        unsigned count)
+{
+    departure->tables.used = 0;
+    for (unsigned n = 0; n < count; n++) {
+        struct memory_map *memory = &departure->memory[n];
+        EFI_STATUS status;
+
+        if (!efi_map_translate(&departure->efi_map, blocks, memory) || !divide(memory, instances, count, n))
+            status = grow_memory(departure, blocks, n);
+        else if (!address_space_build(&departure->tables, memory, &departure->efi_map, &instances[n].image,
+                                      instances[n].info))
+            status = grow_tables(departure, blocks);
+        else
+            continue;
+        return EFI_ERROR(status) ? status : EFI_NOT_READY;
+    }
+    return EFI_SUCCESS;
+}
+
 /* EFI_SUCCESS with boot services gone, EFI_NOT_READY when it is worth another attempt, or an error. */
 static EFI_STATUS attempt(struct departure *departure, EFI_HANDLE loader, struct blocks *blocks,
-                          const struct image *image, struct boot_info *info)
+                          const struct instance *instances, unsigned count)
 {
     EFI_STATUS status = efi_map_get(&departure->efi_map);
 
+    if (!EFI_ERROR(status))
+        status = build(departure, blocks, instances, count);
     if (EFI_ERROR(status))
         return status;
-    if (!efi_map_translate(&departure->efi_map, blocks, &departure->memory)) {
-        status = grow_memory(departure, blocks);
-        return EFI_ERROR(status) ? status : EFI_NOT_READY;
-    }
-    if (!address_space_build(&departure->tables, &departure->memory, &departure->efi_map, image, info)) {
-        status = grow_tables(departure, blocks);
-        return EFI_ERROR(status) ? status : EFI_NOT_READY;
-    }
     status = BS->ExitBootServices(loader, departure->efi_map.key);
 
     /* The map has changed since it was fetched (UEFI 2.10, 7.4.6). */
@@ -129,7 +159,7 @@ static void jump(const struct boot_info *info, const struct image *image)
     code(info->page_tables, image->entry, DIRECT_MAP_BASE + (uint64_t)(uintptr_t)info);
 }
 
-EFI_STATUS leave(EFI_HANDLE loader, struct blocks *blocks, struct boot_info *info, const struct image *image)
+EFI_STATUS leave(EFI_HANDLE loader, struct blocks *blocks, const struct instance *instances, unsigned count)
 {
     struct departure departure = {
         .tables = {.levels5 = (read_cr4() & CR4_LA57) != 0,
@@ -137,15 +167,17 @@ EFI_STATUS leave(EFI_HANDLE loader, struct blocks *blocks, struct boot_info *inf
     };
     EFI_STATUS status = EFI_NOT_READY;
 
-    memcpy(at(info->ap_start), jump_code, (size_t)(jump_code_end - jump_code));
+    memcpy(at(instances[0].info->ap_start), jump_code, (size_t)(jump_code_end - jump_code));
     for (unsigned i = 0; i < ATTEMPTS && status == EFI_NOT_READY; i++)
-        status = attempt(&departure, loader, blocks, image, info);
+        status = attempt(&departure, loader, blocks, instances, count);
     if (EFI_ERROR(status)) {
         efi_map_free(&departure.efi_map);
         return fail(status, "boot services cannot be left: %r", status);
     }
-    info->memory = departure.memory_hpa;
-    info->memory_count = departure.memory.count;
-    jump(info, image);
+    for (unsigned n = 0; n < count; n++) {
+        instances[n].info->memory = departure.memory_hpa[n];
+        instances[n].info->memory_count = departure.memory[n].count;
+    }
+    jump(instances[0].info, &instances[0].image);
     return EFI_ABORTED; /* not reached: the jump does not return */
 }

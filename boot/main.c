@@ -7,6 +7,7 @@
 #include "boot/image.h"
 #include "boot/leave.h"
 #include "boot/loader.h"
+#include "lib/config.h"
 #include "lib/units.h"
 #include <string.h>
 
@@ -56,12 +57,58 @@ static EFI_STATUS find_acpi(struct blocks *blocks, struct boot_info *info)
     return status;
 }
 
+static EFI_STATUS load_image(struct blocks *blocks, struct instance *instance)
+{
+    EFI_STATUS status = image_load(blocks, &instance->image);
+
+    if (EFI_ERROR(status))
+        return status;
+    instance->info->image = instance->image.hpa;
+    instance->info->image_end = instance->image.hpa + instance->image.bytes;
+    return EFI_SUCCESS;
+}
+
+/* What is not its own it shares with the first. */
+static EFI_STATUS make_second(struct blocks *blocks, struct boot_info *first, uint64_t bytes,
+                              struct instance *second)
+{
+    uint64_t hpa;
+
+    if (EFI_ERROR(block_alloc(blocks, EfiLoaderData, sizeof(*first), HIGHEST_ADDRESS, &hpa)) ||
+        EFI_ERROR(block_alloc(blocks, EfiLoaderData, bytes, HIGHEST_ADDRESS, &second->memory_hpa)))
+        return fail(EFI_OUT_OF_RESOURCES, "no memory for a second Lull (lull.cfg: chain)");
+    second->memory_end = second->memory_hpa + bytes;
+    second->info = at(hpa);
+    *second->info = *first;
+    first->next = hpa;
+    return load_image(blocks, second);
+}
+
+static EFI_STATUS make_instances(struct blocks *blocks, struct boot_info *info, struct instance *instances,
+                                 unsigned *count)
+{
+    char value[CONFIG_VALUE_MAX];
+    const char *number = value;
+    uint64_t mib;
+    EFI_STATUS status;
+
+    instances[0].info = info;
+    *count = 1;
+    status = load_image(blocks, &instances[0]);
+    if (EFI_ERROR(status) || !config_get(at(info->config), "chain", value, sizeof(value)) ||
+        !config_number(&number, UINT32_MAX, &mib))
+        return status;
+    *count = 2;
+    return make_second(blocks, info, mib * MIB, &instances[1]);
+}
+
 /* Does not come back if all goes well. */
 static EFI_STATUS start(EFI_HANDLE handle, struct blocks *blocks)
 {
     static struct files files;
-    struct image image;
+    struct instance instances[2] = {{0}};
     struct boot_info *info;
+    unsigned count;
     EFI_STATUS status;
 
     if (!leave_possible())
@@ -72,15 +119,12 @@ static EFI_STATUS start(EFI_HANDLE handle, struct blocks *blocks)
     if (!EFI_ERROR(status))
         status = find_acpi(blocks, info);
     if (!EFI_ERROR(status))
-        status = image_load(blocks, &image);
-    if (!EFI_ERROR(status))
         status = take_ap_start(blocks, &info->ap_start);
     if (EFI_ERROR(status))
         return status;
-    info->image = image.hpa;
-    info->image_end = image.hpa + image.bytes;
     info->runtime_services = (uint64_t)(uintptr_t)RT;
-    return leave(handle, blocks, info, &image);
+    status = make_instances(blocks, info, instances, &count);
+    return EFI_ERROR(status) ? status : leave(handle, blocks, instances, count);
 }
 
 /* Called by GNU-EFI's start-up code, by the calling convention of System V. */

@@ -58,6 +58,10 @@ int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config
  * mastering off. */
 void iommu_shutdown(void);
 
+/* Leaves the units as they are, at work, for a system that takes them over and leaves their tables' memory
+ * alone: what this one still does to them is over, and their interrupts are masked. */
+void iommu_hand_over(void);
+
 /* A new domain with nothing mapped and no device. name is cut to IOMMU_DOMAIN_NAME_MAX - 1 bytes. Returns
  * NULL and sets *error: ERR_NOMEM, ERR_UNSUPPORTED, ERR_EXISTS (the name). */
 struct iommu_domain *iommu_domain_create(const char *name, int *error) MUST_CHECK;

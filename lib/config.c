@@ -205,6 +205,13 @@ static bool valid_panic(const char *value)
     return is_one_of(value, (const char *const[]){"reboot", "halt", "poweroff", NULL});
 }
 
+static bool valid_chain(const char *value)
+{
+    uint64_t mib;
+
+    return config_number(&value, 1u << 20, &mib) && !*value && mib >= CONFIG_CHAIN_MIB_MIN;
+}
+
 static bool valid_iommu(const char *value)
 {
     return is_one_of(value, (const char *const[]){"auto", "legacy", "second-stage", "first-stage", NULL});
@@ -269,6 +276,7 @@ const struct config_key config_keys[] = {
     {"cpus", "takes 1 to 256", valid_cpus},
     {"log", "takes error, warn, info or debug", valid_log},
     {"panic", "takes reboot, halt or poweroff", valid_panic},
+    {"chain", "takes the MiB of memory of a second Lull, 64 or more", valid_chain},
     {"iommu", "takes auto, legacy, second-stage or first-stage", valid_iommu},
     {"iommu_levels", "takes 3, 4 or 5", valid_iommu_levels},
     {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_trust},

@@ -28,6 +28,9 @@ bool config_number(const char **text, uint64_t max, uint64_t *value) MUST_CHECK;
  * and nothing moved, when there is none. */
 bool config_pci_address(const char **text, struct pci_address *device) MUST_CHECK;
 
+/* The least memory that a second Lull can do with. */
+#define CONFIG_CHAIN_MIB_MIN 64
+
 /* Devices that one value may list. */
 #define CONFIG_DEVICES_MAX 32
 

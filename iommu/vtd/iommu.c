@@ -26,6 +26,12 @@ void iommu_shutdown(void)
     vtd_stop();
 }
 
+void iommu_hand_over(void)
+{
+    iommu_set_domain_ops(NULL, NULL);
+    vtd_hand_over();
+}
+
 uint64_t iommu_fault_count(void)
 {
     vtd_drain_faults();

@@ -147,6 +147,13 @@ void vtd_stop(void)
     }
 }
 
+/* Nobody is told of faults from here on: the next system is, by its own interrupt. */
+void vtd_hand_over(void)
+{
+    for (unsigned i = 0; i < vtd.count; i++)
+        vtd_fault_stop(&vtd.units[i]);
+}
+
 /* What an earlier start left, so long ago that no interrupt of its units is under way any more. ERR_BUSY if
  * one is on. */
 static int forget(void)

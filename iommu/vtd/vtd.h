@@ -24,6 +24,9 @@ struct vtd_limits {
 int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config) MUST_CHECK;
 void vtd_stop(void);
 
+/* What iommu_hand_over() does to them. */
+void vtd_hand_over(void);
+
 /* Reads the fault registers of all units: a storm that was cut short leaves faults there. */
 void vtd_drain_faults(void);
 

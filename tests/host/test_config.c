@@ -40,6 +40,7 @@ static void every_key_is_taken(void **state)
                 "iommu_levels = 5\ntrust = 0000:00:1f.2,00Fe:ff:00.0");
     assert_fine("console = auto\napic = auto\ninterrupt_remapping = off\n");
     assert_fine("interrupt_remapping = on");
+    assert_fine("chain = 64");
     assert_fine("reset = none");
     assert_fine("reset = auto");
     assert_fine("errata_off = some-erratum,another\n");
@@ -74,6 +75,8 @@ static void values_that_do_not_fit_are_refused(void **state)
         "console = 0x3f8 x",
         "debug_exit = auto",
         "apic = X2APIC",
+        "chain = 63",
+        "chain = many",
         "cpus = 0",
         "cpus = 257",
         "cpus = -1",
