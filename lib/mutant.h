@@ -44,6 +44,7 @@
     X(MODE_CHANGED_LIVE, "the table mode changes under translation on units that cannot do that")            \
     X(QUEUE_NOT_DRY, "a queue that was found on is switched off before it has run dry")                      \
     X(RESERVED_LATE, "devices that RMRRs name get their memory after the root table is in force")            \
+    X(GLOBAL_NOT_DRAINED, "the invalidation of all a unit has cached does not drain DMA on old units")       \
     X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \
     X(NO_FAULT_BUDGET, "the fault interrupt reads on for as long as devices fault")                          \
     X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \

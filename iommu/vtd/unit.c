@@ -145,9 +145,11 @@ int vtd_unit_invalidate_all(struct vtd_unit *unit)
 {
     const struct vtd_descriptor context = vtd_descriptor_context_global();
     const struct vtd_descriptor pasid_cache = vtd_descriptor_pasid_cache_global();
-    const struct vtd_descriptor iotlb = vtd_descriptor_iotlb_global();
+    struct vtd_descriptor iotlb = vtd_descriptor_iotlb_global();
     int error = vtd_queue_run(&unit->queue, &context, 1);
 
+    if (mutant(GLOBAL_NOT_DRAINED))
+        iotlb.word[0] &= ~(VTD_DESCRIPTOR_DW | VTD_DESCRIPTOR_DR);
     if (!error && unit->scalable)
         error = vtd_queue_run(&unit->queue, &pasid_cache, 1);
     return error ? error : vtd_queue_run(&unit->queue, &iotlb, 1);

@@ -157,6 +157,13 @@ static void use_other_memory(void *context)
     device_drain(&found.stranger);
 }
 
+static void write_other_memory(void *context)
+{
+    (void)context;
+    while (machine_masters_bus(STRANGER))
+        device_access(&found.stranger, found.other, true);
+}
+
 /* --- the driver --- */
 
 static int start(const struct found *how)
@@ -329,6 +336,22 @@ SCENARIO(take_over_interrupts,
     how.no_interrupt_remapping = schedule_choose(2);
     found.live = true;
     take_over(&how);
+}
+
+SCENARIO(take_over_drains,
+         .what = "what a device sent before it was stopped has landed, also on units that drain when told so",
+         .kind = SCENARIO_RANDOM)
+{
+    struct found how = {.config = &unit_incoherent, .scalable = true};
+
+    schedule_set_calm(true);
+    be_firmware(&how);
+    agent_start(AGENT_DEVICE, 0, "stranger", write_other_memory, NULL);
+    schedule_set_calm(false);
+    expect_equal(start(&how), 0);
+    found.over = true;
+    schedule_set_calm(true);
+    device_drain(&found.stranger);
 }
 
 SCENARIO(take_over_interrupted, .what = "DMA of a device that an RMRR names at each moment of a take-over",

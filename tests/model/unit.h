@@ -115,6 +115,13 @@ static inline bool unit_translates(const struct unit *unit)
 #define UNIT_OWES_IOTLB      4u
 #define UNIT_OWES_INTERRUPTS 8u
 
+/* Between a root table that was set and the invalidations of what was cached of the one before, entries of
+ * both are in use (6.6), and one domain id may stand for something in each. */
+static inline bool unit_has_two_roots(const struct unit *unit)
+{
+    return unit->owed & (UNIT_OWES_CONTEXTS | UNIT_OWES_PASIDS);
+}
+
 /* --- unit_fault.c: records a fault of a request (7.2), and raises the interrupt. */
 void unit_fault(struct unit *unit, const struct request *request, uint8_t reason);
 void unit_fault_interrupt_request(struct unit *unit, uint16_t source_id, uint16_t index, uint8_t reason);

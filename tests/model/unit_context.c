@@ -88,7 +88,7 @@ static void check_alike(const struct unit *unit, const struct cached_context *ol
 {
     const uint64_t tree = SPEC_TABLE_ADDRESS | SPEC_CONTEXT_WITH_TT(2);
 
-    if (old->scalable || new->scalable || old->did != new->did)
+    if (old->scalable || new->scalable || old->did != new->did || unit_has_two_roots(unit))
         return;
     if ((old->word[0] ^ new->word[0]) & tree ||
         SPEC_CONTEXT_AW(old->word[1]) != SPEC_CONTEXT_AW(new->word[1]))

@@ -67,7 +67,7 @@ static bool alike(const struct cached_pasid *a, const struct cached_pasid *b)
 static void check_alike(const struct unit *unit, const struct cached_pasid *old,
                         const struct cached_pasid *new)
 {
-    if (!alike(old, new))
+    if (!alike(old, new) && !unit_has_two_roots(unit))
         violation(
             VIOLATION_LIVE_ENTRY,
             "vtd%u caches domain id %u with PASID %u of %#x (%#lx, %#lx), and PASID %u of %#x has it with "
