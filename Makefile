@@ -54,6 +54,16 @@ FUZZ_SUPPORT  := $(filter-out $(patsubst %,tests/fuzz/%.c,$(FUZZ_TARGETS) schedu
                  $(wildcard tests/fuzz/*.c)) $(patsubst %,tests/host/%.c,platform fake_vtd fake_vtd_walk tree)
 FUZZ_PROGRAMS := $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
+# What a hypervisor of its own takes: iommu/ and lib/ without the console's files (docs/embedding.md), built
+# by both compilers as it would. The example on top of it is also built as the host tests are, with
+# sanitizers.
+EMBED_LEFT_OUT  := %commands.c iommu/dump.c iommu/stats_print.c lib/rcu_command.c \
+                   $(patsubst %,lib/%.c,config console json line_edit shell tap)
+EMBED_COMPONENT := $(filter-out $(EMBED_LEFT_OUT),$(HOST_LIBRARY))
+EMBED_EXAMPLE   := $(wildcard tests/embed/*.c)
+EMBED_COMPILERS := gcc clang
+EMBED_PROGRAMS  := $(patsubst %,$(BUILD)/embed/%/example,$(EMBED_COMPILERS) sanitized)
+
 objects = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))
 
 KERNEL_OBJECTS       := $(call objects,kernel,$(KERNEL_SOURCES))
@@ -104,6 +114,8 @@ HOST_FLAGS := $(filter-out -DLULL_MUTANT=%,$(COMMON_FLAGS)) $(MUTANT_FLAGS) -O1 
               -fno-omit-frame-pointer -pthread \
               $(if $(COVERAGE),--coverage -fprofile-update=single -Wno-maybe-uninitialized,$(SANITIZE))
 
+EMBED_FLAGS := $(filter-out -DLULL_DEBUG -DLULL_MUTANT=%,$(COMMON_FLAGS)) -O2 -fno-stack-protector -pthread
+
 # libFuzzer comes with clang.
 FUZZ_CC    := clang
 FUZZ_FLAGS := $(COMMON_FLAGS) -O1 $(SANITIZE) -fno-omit-frame-pointer -pthread
@@ -131,7 +143,7 @@ MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc reallo
 # --- targets for people ----------------------------------------------------------------------------
 
 .PHONY: help deps all run test test-spin test-mutants check torture torture-builds fuzz fuzz-builds coverage \
-        bench bench-builds image demo-image host model soak clean FORCE
+        embed bench bench-builds image demo-image host model soak clean FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
@@ -144,6 +156,7 @@ help:
 	@echo 'make test-mutants  the driver with one guard left out, which a test must notice'
 	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
 	@echo 'make bench       PART=rcu: RCU against liburcu; PART=pt: page tables against Linux (PEERS=folder)'
+	@echo 'make embed       iommu/ and lib/ without the console, and the example of docs/embedding.md on top'
 	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
 	@echo 'make image       a disk image for a USB stick: $(BUILD)/lull.img'
 	@echo 'make demo-image  the same, which runs the demo on its own and powers off: $(BUILD)/demo.img'
@@ -162,7 +175,7 @@ run: deps
 	@tests/harness/run
 
 test: deps
-	@$(MAKE) all image host model torture-builds fuzz-builds $(BUILD)/bench/pt-plain
+	@$(MAKE) all image host model torture-builds fuzz-builds embed $(BUILD)/bench/pt-plain
 	@+tests/run
 
 test-spin: deps
@@ -191,6 +204,8 @@ all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/firmware.efi $(BUILD)/esp/EFI/
 host: $(HOST_PROGRAMS)
 
 model: $(BUILD)/model/lull-model
+
+embed: $(EMBED_PROGRAMS)
 
 # What others have written to measure against, where it is there.
 PEERS ?= ../shared/peers
@@ -231,7 +246,7 @@ write_if_changed = tee $@.new | cmp -s - $@ && rm $@.new || mv $@.new $@
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(KERNEL_FLAGS) $(HOST_CC) $(HOST_FLAGS) $(LOADER_FLAGS) $(BENCH_FLAGS) \
-	    $(MODEL_FLAGS) $(FUZZ_FLAGS) $(TOOL_FLAGS)' | $(write_if_changed)
+	    $(MODEL_FLAGS) $(FUZZ_FLAGS) $(TOOL_FLAGS) $(EMBED_FLAGS)' | $(write_if_changed)
 
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -357,6 +372,27 @@ $(BUILD)/host/lull-dmar: $(DMAR_TOOL_OBJECTS)
 	@echo '  LD      $@'
 	@$(HOST_CC) $(TOOL_FLAGS) -o $@ $^
 
+# --- the component, and the example of how to take it ----------------------------------------------
+
+# One object for all of the component: what it needs beyond itself are its undefined symbols.
+define embed_rules
+$(BUILD)/embed/$(1)/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $$(@D)
+	@echo '  CC      $$< ($(1))'
+	@$(1) $(EMBED_FLAGS) -c -o $$@ $$<
+
+$(BUILD)/embed/$(1)/component.o: $(call objects,embed/$(1),$(EMBED_COMPONENT))
+	@ld -r -o $$@ $$^
+
+$(BUILD)/embed/$(1)/example: $(call objects,embed/$(1),$(EMBED_EXAMPLE)) $(BUILD)/embed/$(1)/component.o
+	@$(1) $(EMBED_FLAGS) -o $$@ $$^
+endef
+$(foreach compiler,$(EMBED_COMPILERS),$(eval $(call embed_rules,$(compiler))))
+
+$(BUILD)/embed/sanitized/example: $(call objects,host,$(EMBED_EXAMPLE)) $(BUILD)/host/library.a
+	@mkdir -p $(@D)
+	@$(HOST_CC) $(HOST_FLAGS) -o $@ $^
+
 # --- fuzzers ---------------------------------------------------------------------------------------
 
 $(BUILD)/fuzz/objects/%.c.o: %.c $(BUILD)/flags
@@ -472,4 +508,6 @@ $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
     $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(MODEL_OBJECTS) $(MODEL_LIBRARY) $(FUZZ_OBJECTS) \
     $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
     $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT) \
-    $(DMAR_TOOL_OBJECTS))
+    $(DMAR_TOOL_OBJECTS) $(call objects,host,$(EMBED_EXAMPLE)) \
+    $(foreach compiler,$(EMBED_COMPILERS), \
+        $(call objects,embed/$(compiler),$(EMBED_COMPONENT) $(EMBED_EXAMPLE))))

@@ -22,11 +22,6 @@ unsigned platform_cpu_id(void)
     return cpu_id();
 }
 
-unsigned platform_cpu_count(void)
-{
-    return cpu_count();
-}
-
 uint64_t platform_time_ns(void)
 {
     return tsc_ns();
@@ -124,6 +119,14 @@ void *platform_reserved_map(uint64_t hpa, size_t bytes)
 {
     return bytes && platform_memory_is_reserved(hpa, hpa + bytes - 1) ? paging_map_reserved(hpa, bytes)
                                                                       : NULL;
+}
+
+/* All that a device may reach comes from the page allocator. */
+bool platform_memory_is_for_devices(uint64_t hpa, uint64_t last)
+{
+    (void)hpa;
+    (void)last;
+    return false;
 }
 
 void platform_console_write(const char *text, size_t bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Console commands about units, domains and faults. */
 #include "iommu/iommu.h"
-#include "iommu/stats.h"
+#include "iommu/stats_print.h"
 #include "iommu/vtd/errata.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/compiler.h"
@@ -33,7 +33,7 @@ static void print_self_test(const struct iommu_self_test *self_test)
 static void print_unit(struct vtd_unit *unit)
 {
     const struct vtd_cap *cap = &unit->cap;
-    struct vtd_queue_stats queue;
+    struct iommu_queue_stats queue;
     const char *name;
 
     vtd_queue_stats(&unit->queue, &queue);

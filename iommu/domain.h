@@ -76,6 +76,10 @@ struct iommu_domain {
  * hardware's iommu_init(). */
 void iommu_set_domain_ops(const struct iommu_domain_ops *ops, const struct iommu_domain_ops *pass_through);
 
+/* Domains can be created: iommu_init() has succeeded, and neither iommu_shutdown() nor iommu_hand_over() was
+ * called since. */
+bool iommu_is_on(void);
+
 /* Creates a domain with these ops, for hardware that has several kinds, and for tests. As
  * iommu_domain_create(). */
 struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops, const char *name,

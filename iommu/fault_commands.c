@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The console command about faults: of each device, of each unit, and the newest. */
-#include "iommu/fault_report.h"
 #include "iommu/iommu.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/compiler.h"
@@ -56,7 +55,7 @@ static void print_newest(void)
     char text[192];
 
     for (unsigned i = 0; i < count; i++) {
-        fault_text(&faults[i], text, sizeof text);
+        iommu_fault_text(&faults[i], text, sizeof text);
         printf("%6llu.%06llu  %s\n", faults[i].time_ns / NS_PER_S, faults[i].time_ns % NS_PER_S / NS_PER_US,
                text);
     }

@@ -32,7 +32,7 @@ static const char *verb(const struct iommu_fault *fault)
     return fault->execute ? "execute" : verbs[fault->request];
 }
 
-void fault_text(const struct iommu_fault *fault, char *text, size_t bytes)
+void iommu_fault_text(const struct iommu_fault *fault, char *text, size_t bytes)
 {
     char who[IOMMU_DOMAIN_NAME_MAX + 96], pasid[24] = "", what[64];
 
@@ -53,7 +53,7 @@ static void log_fault(const struct iommu_fault *fault)
 
     if (fault->skipped)
         snprintf(skipped, sizeof skipped, "; %" PRIu64 " before it were only counted", fault->skipped);
-    fault_text(fault, text, sizeof text);
+    iommu_fault_text(fault, text, sizeof text);
     log_warn("iommu: %s%s%s", text, skipped,
              fault->limited ? "; further ones in this second are only counted" : "");
 }

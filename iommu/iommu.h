@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The IOMMU: domains, the devices in them, and the dirty state of their pages. All that others include of
- * iommu/.
+/* The IOMMU: domains, the devices in them, and the dirty state of their pages. What it can do is asked by
+ * iommu/capabilities.h, what it has done by iommu/stats.h; others include no more of iommu/ than these three.
+ * docs/embedding.md has what a hypervisor of its own must do around them.
  *
- * Addresses are IOVA (what a device issues) and HPA (host-physical); ranges are [iova, last], inclusive.
+ * Addresses are IOVA (what a device issues) and HPA (host-physical); ranges are [iova, last], inclusive. What
+ * returns int returns 0, or an error of lib/error.h, and then has changed nothing unless it says so.
  * Unless it says otherwise a function may be called on any CPU that runs events, outside RCU read sections,
  * not in an interrupt handler. */
 #pragma once
@@ -16,6 +18,8 @@
 
 #define IOMMU_DOMAIN_NAME_MAX 16
 
+/* A domain is known by this from its creation until iommu_domain_destroy() returns 0; one that could not be
+ * destroyed stays, and can be used. Its owner keeps it: a name is for people, and for consoles. */
 struct iommu_domain;
 
 enum iommu_translation {
@@ -62,18 +66,22 @@ void iommu_shutdown(void);
  * alone: what this one still does to them is over, and their interrupts are masked. */
 void iommu_hand_over(void);
 
-/* A new domain with nothing mapped and no device. name is cut to IOMMU_DOMAIN_NAME_MAX - 1 bytes. Returns
- * NULL and sets *error: ERR_NOMEM, ERR_UNSUPPORTED, ERR_EXISTS (the name). */
+/* A new domain with nothing mapped and no device. name is copied, and cut to IOMMU_DOMAIN_NAME_MAX - 1 bytes;
+ * no two domains have the same. Returns NULL and sets *error: ERR_NOMEM; ERR_UNSUPPORTED: no unit is on, or
+ * no domain id is left; ERR_EXISTS: there is a domain of that name. */
 struct iommu_domain *iommu_domain_create(const char *name, int *error) MUST_CHECK;
 
 /* The same, but whose devices reach memory untranslated: nothing can be mapped in it (ERR_UNSUPPORTED), and
  * only devices that the configuration trusts can be in it. */
 struct iommu_domain *iommu_domain_create_pass_through(const char *name, int *error) MUST_CHECK;
 
-/* Unmaps all that is left and frees the domain. ERR_BUSY while devices are attached, or when the domain's own
- * fault handler calls; ERR_TIMEOUT as iommu_unmap(), or its fault handler does not end: it has none then. */
+/* Unmaps all that is left and frees the domain; nobody else uses it meanwhile. ERR_BUSY while devices are
+ * attached, or when the domain's own fault handler calls; ERR_TIMEOUT, ERR_HARDWARE as iommu_unmap();
+ * ERR_TIMEOUT also: its fault handler does not end. After these two it has no fault handler. */
 int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 
+/* The domain of that name, NULL if there is none. Whoever destroys domains by another CPU sees to it that
+ * this one stays. */
 struct iommu_domain *iommu_domain_find(const char *name);
 
 /* Tries once more what a unit did not confirm before. When this returns 0 no device reaches anything that was
@@ -127,7 +135,8 @@ int iommu_group_visit(struct pci_address device,
 
 /* Maps [iova, last] to hpa on, with the largest leaves that alignment and the units allow. Changes nothing
  * when it fails: ERR_INVALID, ERR_RANGE (not whole pages, or beyond what the units translate), ERR_FORBIDDEN
- * (the target is not memory allocated as PAGE_DMA), ERR_EXISTS (something is mapped there), ERR_NOMEM.
+ * (the target is neither all of it memory allocated as PAGE_DMA, nor all of it memory of somebody else's that
+ * platform_memory_is_for_devices() says yes to), ERR_EXISTS (something is mapped there), ERR_NOMEM.
  * ERR_TIMEOUT, ERR_HARDWARE: it failed, part of it stood for a moment, and a unit did not confirm that it is
  * gone: the pages must not be used again, as after an unmap that fails so. Callers on disjoint ranges need no
  * lock. */
@@ -142,7 +151,8 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
     MUST_CHECK;
 
-/* Where iova goes. False if nowhere. */
+/* Where iova goes: true, and *leaf; false if nowhere. A device may still go by what was there before, until
+ * the unmap that took it out has returned. */
 bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf);
 
 /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and returns after the
@@ -190,6 +200,10 @@ struct iommu_fault {
  * Of each device so many a second are recorded, and the others are counted (iommu/fault_devices.h). */
 uint64_t iommu_fault_count(void);
 unsigned iommu_faults(struct iommu_fault *faults, unsigned max);
+
+/* A fault as a sentence for people, cut to bytes: "0000:00:03.0 (guest) may not write 0x1000: ...". Any
+ * context. */
+void iommu_fault_text(const struct iommu_fault *fault, char *text, size_t bytes);
 
 /* --- interrupts ---
  *
@@ -317,19 +331,20 @@ void iommu_self_test_end(void);
 
 struct iommu_domain_info {
     char name[IOMMU_DOMAIN_NAME_MAX];
-    uint16_t id;
-    const char *format;
-    unsigned levels;
-    unsigned devices;
-    uint64_t address_lg2;
-    uint64_t tables;       /* page-table pages in the tree */
-    uint64_t tables_freed; /* handed to RCU, ever */
-    uint64_t quarantined;  /* held back since an invalidation failed */
-    bool tracks_dirty;
+    uint16_t id;               /* on every unit */
+    const char *format;        /* of its tables: "x86_64" (first stage), "vtdss" (second stage), "none" */
+    unsigned levels;           /* of tables; 0 where nothing is translated, and then the next one is too */
+    unsigned devices;          /* in it, each as often as it has PASIDs there */
+    uint64_t address_lg2;      /* IOVAs are below 2^this */
+    uint64_t tables;           /* page-table pages in the tree */
+    uint64_t tables_freed;     /* handed to RCU, ever */
+    uint64_t quarantined;      /* held back since an invalidation failed */
+    bool tracks_dirty;         /* iommu_harvest() works */
     const char *why_not_dirty; /* in words; NULL where it tracks */
     bool reads_are_dirty;      /* an erratum: a page that was only read may be reported */
 };
 
+/* Also while domains are visited. */
 void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *info);
 
 /* How many leaves of each size a domain has: 4 KiB, 2 MiB, 1 GiB. Also while domains are visited.

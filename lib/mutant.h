@@ -20,6 +20,7 @@
     X(NO_TABLE_FLUSH, "a new table is linked before it is in memory")                                        \
     X(NO_SETTLE, "a mapper that finds a table linked leaves it to the one who linked it to flush the entry") \
     X(NO_SETTLE_ON_UNMAP, "the same by who unmaps what is below")                                            \
+    X(PLATFORM_DECIDES_ALONE, "a platform's word is enough to map a page that is the allocator's")           \
     X(PLAIN_CLEAR, "a harvest clears dirty by a plain store")                                                \
     X(NO_HARVEST_INVALIDATION, "a harvest clears dirty bits and does not invalidate")                        \
     X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \

@@ -32,9 +32,6 @@ static inline uint64_t virt_to_phys(const void *address)
 /* The CPU that this runs on. Stable for as long as an event runs (there are no threads). */
 unsigned platform_cpu_id(void);
 
-/* CPUs that run now; their numbers are 0 to this, exclusive. */
-unsigned platform_cpu_count(void);
-
 /* Nanoseconds since some fixed point, never going backwards on one CPU. */
 uint64_t platform_time_ns(void);
 
@@ -97,6 +94,11 @@ bool platform_memory_is_reserved(uint64_t hpa, uint64_t last);
 /* Maps such memory, read and write, as the memory that it is; NULL if it is not, or cannot be mapped. There
  * is no unmap. Not in an interrupt handler. */
 void *platform_reserved_map(uint64_t hpa, size_t bytes) MUST_CHECK;
+
+/* True if devices may be given all of [hpa, last]: memory of an owner other than lib/page_alloc.h, who keeps
+ * it for as long as it is mapped. iommu_map() asks for each range of which that allocator knows nothing, at
+ * every call, so this is cheap; it may be any range below 2^52, and need not be memory at all. */
+bool platform_memory_is_for_devices(uint64_t hpa, uint64_t last);
 
 /* Shows text (bytes long, no terminator) to whoever watches the log. Called by lib/log.c under its lock. */
 void platform_console_write(const char *text, size_t bytes);

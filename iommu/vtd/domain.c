@@ -12,10 +12,6 @@
 #include "lib/log.h"
 #include "lib/mutant.h"
 
-/* Requests into this window are interrupts and are never translated (3.14). */
-#define INTERRUPT_WINDOW_FIRST 0xfee00000ull
-#define INTERRUPT_WINDOW_END   0xfef00000ull
-
 /* Scalable-mode context entry (9.4), word 0: DTE and PRE stay clear, so that translated requests and page
  * requests are refused. PDTS is the size of the directory, 2^(PDTS + 7) entries. */
 #define CONTEXT_PASIDE  (1ull << 3)
@@ -46,8 +42,8 @@ static int init(struct iommu_domain *domain)
         vtd_did_free(domain->id);
         return error;
     }
-    domain->untranslated_iova = INTERRUPT_WINDOW_FIRST;
-    domain->untranslated_end = INTERRUPT_WINDOW_END;
+    domain->untranslated_iova = VTD_INTERRUPT_WINDOW_FIRST;
+    domain->untranslated_end = VTD_INTERRUPT_WINDOW_END;
     return 0;
 }
 
@@ -215,7 +211,7 @@ static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, struct pc
 }
 
 /* Such a device may need the RMRR's memory at any time. */
-static bool is_reserved_for_firmware(struct pci_address device)
+bool vtd_device_is_reserved(struct pci_address device)
 {
     const struct dmar *dmar = vtd_dmar();
 
@@ -225,7 +221,7 @@ static bool is_reserved_for_firmware(struct pci_address device)
     return false;
 }
 
-static bool is_trusted(struct pci_address device)
+bool vtd_device_is_trusted(struct pci_address device)
 {
     const struct iommu_config *config = vtd_config();
 
@@ -247,7 +243,7 @@ static int check(struct iommu_domain *domain, struct pci_address device, uint32_
         log_error("vtd: no unit covers " PCI_FORMAT, PCI_ARGS(device));
         return ERR_NOT_FOUND;
     }
-    if (is_reserved_for_firmware(device) && domain != vtd_reserved_domain()) {
+    if (vtd_device_is_reserved(device) && domain != vtd_reserved_domain()) {
         log_error("vtd: " PCI_FORMAT
                   " is in no domain but the firmware's: an RMRR says that it goes on using it",
                   PCI_ARGS(device));
@@ -258,7 +254,7 @@ static int check(struct iommu_domain *domain, struct pci_address device, uint32_
                   PCI_ARGS(device), domain->name, lacks[stage]);
         return ERR_UNSUPPORTED;
     }
-    if (stage == VTD_PASS_THROUGH && !is_trusted(device)) {
+    if (stage == VTD_PASS_THROUGH && !vtd_device_is_trusted(device)) {
         log_error("vtd: " PCI_FORMAT
                   " stays blocked: it would reach all memory, and is not among those that are "
                   "trusted with that",

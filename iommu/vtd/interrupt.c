@@ -127,11 +127,16 @@ static void write_entry(struct vtd_unit *unit, uint16_t index, struct vtd_irte v
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
+uint32_t vtd_interrupt_apic_id_max(const struct vtd_unit *unit)
+{
+    return unit->interrupts.extended ? X2APIC_ID_MAX : XAPIC_ID_MAX;
+}
+
 static int check_target(const struct vtd_unit *unit, const struct iommu_interrupt_target *target)
 {
     if (target->vector < VECTOR_MIN)
         return ERR_INVALID;
-    return target->apic_id > (unit->interrupts.extended ? X2APIC_ID_MAX : XAPIC_ID_MAX) ? ERR_RANGE : 0;
+    return target->apic_id > vtd_interrupt_apic_id_max(unit) ? ERR_RANGE : 0;
 }
 
 static bool source_is_valid(const struct iommu_interrupt_source *source)

@@ -20,3 +20,6 @@ int vtd_interrupt_start(struct vtd_unit *unit) MUST_CHECK;
 /* Switches it off, as far as it is on, and drops what the unit has cached of the table. Its queue is on
  * still. Reports whether it is off then. For vtd_unit_stop(). */
 bool vtd_interrupt_stop(struct vtd_unit *unit);
+
+/* The largest APIC id that an interrupt through the unit can have. */
+uint32_t vtd_interrupt_apic_id_max(const struct vtd_unit *unit);

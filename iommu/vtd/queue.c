@@ -107,7 +107,7 @@ static void put_batch(struct vtd_queue *queue, const struct vtd_descriptor *desc
         put(queue, descriptors[i]);
         queue->stats.invalidations[vtd_invalidation_of(&descriptors[i])]++;
     }
-    queue->stats.invalidations[VTD_INVALIDATION_WAIT]++;
+    queue->stats.invalidations[IOMMU_INVALIDATION_WAIT]++;
     queue->stats.batches++;
     *ticket =
         (struct vtd_ticket){queue->tail, ++queue->sequence, platform_time_ns(), vtd_queue_finished(queue)};
@@ -302,7 +302,7 @@ int vtd_queue_run(struct vtd_queue *queue, const struct vtd_descriptor *descript
     return error ? error : vtd_queue_wait(queue, descriptors, count, ticket);
 }
 
-void vtd_queue_stats(struct vtd_queue *queue, struct vtd_queue_stats *stats)
+void vtd_queue_stats(struct vtd_queue *queue, struct iommu_queue_stats *stats)
 {
     spin_lock(&queue->lock);
     *stats = queue->stats;

@@ -44,8 +44,8 @@ struct vtd_queue {
     uint32_t sequence;    /* of the newest batch; a wait writes its batch's into its status word */
     bool blocked;         /* somebody waited for room in vain, and no slot came back since */
     bool stalled; /* the unit's head stood still for a whole wait: nothing is submitted until it moves */
-    unsigned stalled_head;        /* where it stands */
-    struct vtd_queue_stats stats; /* under the lock */
+    unsigned stalled_head;          /* where it stands */
+    struct iommu_queue_stats stats; /* under the lock */
 };
 
 /* A batch under way. */
@@ -89,4 +89,4 @@ int vtd_queue_run(struct vtd_queue *queue, const struct vtd_descriptor *descript
     MUST_CHECK;
 
 /* A copy that adds up: batches under way are what is missing. Any CPU. */
-void vtd_queue_stats(struct vtd_queue *queue, struct vtd_queue_stats *stats);
+void vtd_queue_stats(struct vtd_queue *queue, struct iommu_queue_stats *stats);

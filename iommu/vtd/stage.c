@@ -177,6 +177,11 @@ unsigned vtd_stage_width(enum vtd_stage stage)
     return stage == VTD_FIRST_STAGE ? width - 1 : width;
 }
 
+const struct pt_ops *vtd_stage_format(enum vtd_stage stage)
+{
+    return stage == VTD_FIRST_STAGE ? &pt_x86_64 : &pt_vtdss;
+}
+
 int vtd_stage_init(struct iommu_domain *domain, enum vtd_stage stage)
 {
     const struct vtd_stage_limits *limits;
@@ -184,7 +189,7 @@ int vtd_stage_init(struct iommu_domain *domain, enum vtd_stage stage)
     if (stage == VTD_PASS_THROUGH)
         return 0;
     limits = vtd_stage_limits(stage);
-    domain->pt_ops = stage == VTD_FIRST_STAGE ? &pt_x86_64 : &pt_vtdss;
+    domain->pt_ops = vtd_stage_format(stage);
     domain->tracks_dirty = limits->keeps_dirty;
     domain->why_not_dirty = limits->why_not_dirty;
     /* In scalable mode PGSNP says it for all accesses. */

@@ -49,6 +49,9 @@ const char *vtd_stage_name(enum vtd_stage stage);
 unsigned vtd_stage_levels(enum vtd_stage stage);
 unsigned vtd_stage_width(enum vtd_stage stage);
 
+/* The format of its tables, if it has some. */
+const struct pt_ops *vtd_stage_format(enum vtd_stage stage);
+
 /* Fills in what domain->ops->init() has to, but for the id, if vtd_stage_choose() chose the stage or it has
  * no tables. ERR_INVALID (no unit has it), ERR_NOMEM. */
 int vtd_stage_init(struct iommu_domain *domain, enum vtd_stage stage) MUST_CHECK;

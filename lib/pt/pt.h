@@ -23,6 +23,9 @@
 
 #define PT_LEAF_LEVEL_MAX 2
 
+/* Entries hold physical addresses below 2^this. */
+#define PT_ADDRESS_LG2 52
+
 /* What an entry at a level translates: 4 KiB at level 0, 2 MiB at 1, 1 GiB at 2. */
 #define PT_ENTRY_LG2(level)  (12 + PT_ENTRIES_LG2 * (level))
 #define PT_ENTRY_SIZE(level) (1ull << PT_ENTRY_LG2(level))

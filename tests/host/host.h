@@ -8,8 +8,7 @@
  * multiple of 4 KiB; the memory is only reserved until it is touched. */
 void host_memory_init(uint64_t bytes);
 
-/* How many CPUs there are, and which one the calling thread is (0 unless told otherwise). */
-void host_set_cpu_count(unsigned count);
+/* Which CPU the calling thread is (0 unless told otherwise). */
 void host_set_cpu(unsigned cpu);
 
 /* Makes the calling thread run as an interrupt handler of its CPU. */
@@ -45,6 +44,9 @@ void host_set_pci(const struct host_pci_ops *ops);
 
 /* What platform_memory_is_reserved() says yes to; nothing at first. */
 void host_set_reserved(uint64_t hpa, uint64_t last);
+
+/* The same for platform_memory_is_for_devices(). */
+void host_set_for_devices(uint64_t hpa, uint64_t last);
 
 /* Raises the interrupt that the newest platform_msi_alloc() reserved. */
 void host_raise_msi(void);

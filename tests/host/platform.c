@@ -17,12 +17,12 @@ uintptr_t platform_direct_map;
 
 static _Thread_local unsigned this_cpu;
 static _Thread_local bool in_interrupt;
-static unsigned cpu_count = 1;
 static void (*relax_hook)(void);
 static uint64_t manual_time_ns;
 static struct host_mmio_ops mmio;
 static struct host_pci_ops pci;
-static uint64_t reserved_hpa = 1, reserved_last; /* empty */
+static uint64_t reserved_hpa = 1, reserved_last;       /* empty */
+static uint64_t for_devices_hpa = 1, for_devices_last; /* the same */
 static void (*cache_flush_hook)(const void *address, size_t bytes);
 static void (*msi_handler)(void *context);
 static void *msi_context;
@@ -74,11 +74,6 @@ void host_release_pages(void)
         hoard = *block;
         pages_free(block);
     }
-}
-
-void host_set_cpu_count(unsigned count)
-{
-    cpu_count = count;
 }
 
 void host_set_cpu(unsigned cpu)
@@ -140,11 +135,6 @@ void host_log_clear(void)
 unsigned platform_cpu_id(void)
 {
     return this_cpu;
-}
-
-unsigned platform_cpu_count(void)
-{
-    return cpu_count;
 }
 
 uint64_t platform_time_ns(void)
@@ -271,6 +261,17 @@ bool platform_memory_is_reserved(uint64_t hpa, uint64_t last)
 void *platform_reserved_map(uint64_t hpa, size_t bytes)
 {
     return bytes && platform_memory_is_reserved(hpa, hpa + bytes - 1) ? phys_to_virt(hpa) : NULL;
+}
+
+void host_set_for_devices(uint64_t hpa, uint64_t last)
+{
+    for_devices_hpa = hpa;
+    for_devices_last = last;
+}
+
+bool platform_memory_is_for_devices(uint64_t hpa, uint64_t last)
+{
+    return hpa >= for_devices_hpa && last <= for_devices_last;
 }
 
 void platform_console_write(const char *text, size_t bytes)

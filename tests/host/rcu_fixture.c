@@ -32,7 +32,6 @@ void others_pass(void)
 int all_online(void **state)
 {
     (void)state;
-    host_set_cpu_count(CPUS);
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         host_set_cpu(cpu);
         rcu_cpu_online();

@@ -249,6 +249,59 @@ static void map_refuses_what_no_device_may_reach(void **state)
     domain_free(domain);
 }
 
+/* Memory that the allocator has nothing to do with is mapped when the platform says so, all of it. */
+static void memory_of_others_is_mapped_if_the_platform_says_so(void **state)
+{
+    const uint64_t others = 1ull << 40;
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    struct pt_leaf leaf;
+
+    (void)state;
+    host_set_for_devices(others, others + 2 * MIB - 1);
+    assert_int_equal(iommu_map(domain, BASE, BASE + 2 * MIB - 1, others, PT_READ), 0);
+    assert_true(iommu_lookup(domain, BASE, &leaf));
+    assert_int_equal(leaf.hpa, others);
+    assert_int_equal(leaf.level, 1);
+    assert_int_equal(iommu_unmap(domain, BASE, BASE + 2 * MIB - 1, NULL), 0);
+    assert_int_equal(iommu_map(domain, BASE, BASE + 2 * MIB - 1, others + PAGE_SIZE, PT_READ), ERR_FORBIDDEN);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, others - PAGE_SIZE, PT_READ),
+                     ERR_FORBIDDEN);
+    assert_false(iommu_lookup(domain, BASE, &leaf));
+    host_set_for_devices(1, 0);
+    domain_free(domain);
+}
+
+/* A platform that says yes to everything. */
+static void what_the_allocator_keeps_is_not_the_platforms_to_give(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+    uint64_t own = virt_to_phys(domain->pt.root);
+    uint64_t none = dma + 4 * MIB; /* free, or Lull's own */
+    struct page_alloc_stats stats;
+    struct pt_leaf leaf;
+
+    (void)state;
+    page_alloc_stats(&stats);
+    host_set_for_devices(0, ~0ull);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, own, PT_READ), ERR_FORBIDDEN);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, none, PT_READ), ERR_FORBIDDEN);
+    /* From below all that there is into it, and from the last page of it out. */
+    assert_int_equal(iommu_map(domain, BASE, BASE + 2 * PAGE_SIZE - 1, GIB - PAGE_SIZE, PT_READ),
+                     ERR_FORBIDDEN);
+    assert_int_equal(
+        iommu_map(domain, BASE, BASE + 2 * PAGE_SIZE - 1, GIB + (stats.total_pages - 1) * PAGE_SIZE, PT_READ),
+        ERR_FORBIDDEN);
+    /* Beyond what an entry can hold. */
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, 1ull << 52, PT_READ), ERR_FORBIDDEN);
+    assert_int_equal(iommu_map(domain, BASE, BASE + 2 * PAGE_SIZE - 1, (1ull << 52) - PAGE_SIZE, PT_READ),
+                     ERR_FORBIDDEN);
+    assert_false(iommu_lookup(domain, BASE, &leaf));
+    assert_int_equal(domain->pt.tables, 1);
+    assert_int_equal(iommu_map(domain, BASE, BASE + PAGE_SIZE - 1, (1ull << 52) - PAGE_SIZE, PT_READ), 0);
+    host_set_for_devices(1, 0);
+    domain_free(domain);
+}
+
 static void a_map_that_fails_leaves_nothing_behind(void **state)
 {
     struct iommu_domain *domain = domain_make(&rcu_ops);
@@ -379,6 +432,8 @@ int main(void)
         cmocka_unit_test(unmap_harvests_after_the_invalidation),
         cmocka_unit_test(a_failed_invalidation_keeps_the_tables_and_reports_all),
         cmocka_unit_test(map_refuses_what_no_device_may_reach),
+        cmocka_unit_test(memory_of_others_is_mapped_if_the_platform_says_so),
+        cmocka_unit_test(what_the_allocator_keeps_is_not_the_platforms_to_give),
         cmocka_unit_test(a_map_that_fails_leaves_nothing_behind),
         cmocka_unit_test(harvest_invalidates_what_it_cleared_and_only_that),
         cmocka_unit_test(what_a_failed_harvest_cleared_is_reported_again),

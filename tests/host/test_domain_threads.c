@@ -275,7 +275,6 @@ int main(void)
     };
 
     host_memory_init(128 * MIB);
-    host_set_cpu_count(CPUS);
     dma = virt_to_phys(pages_alloc(12, PAGE_DMA));
     return cmocka_run_group_tests_name("domain_threads", tests, NULL, NULL);
 }

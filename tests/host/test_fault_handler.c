@@ -383,7 +383,6 @@ int main(void)
     };
 
     host_memory_init(64 * MIB);
-    host_set_cpu_count(2);
     rcu_cpu_online();
     dma = virt_to_phys(pages_alloc(0, PAGE_DMA));
     return cmocka_run_group_tests_name("fault handler", tests, NULL, NULL);

@@ -59,7 +59,6 @@ static void begin(void (*first)(void), void (*second)(void))
 {
     rivals[0] = first;
     rivals[1] = second;
-    host_set_cpu_count(2);
     host_set_cpu(1);
     rcu_cpu_online();
     host_set_cpu(0);
@@ -72,7 +71,6 @@ static void end(void)
     rcu_cpu_offline();
     host_set_cpu(0);
     host_set_relax(NULL);
-    host_set_cpu_count(1);
 }
 
 static void free_later(struct gather *gather)

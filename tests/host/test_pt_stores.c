@@ -416,7 +416,6 @@ static void at_each_store_a_page_is_as_before_or_as_after(void **state)
     static const unsigned flags[] = {0, PT_INCOHERENT};
 
     (void)state;
-    host_set_cpu_count(2);
     host_set_cpu(1);
     rcu_cpu_online();
     host_set_cpu(0);

@@ -72,14 +72,14 @@ static uint64_t sum(const uint64_t *values, unsigned count)
 }
 
 /* Nothing is under way. */
-static struct vtd_queue_stats assert_adds_up(void)
+static struct iommu_queue_stats assert_adds_up(void)
 {
-    struct vtd_queue_stats stats;
+    struct iommu_queue_stats stats;
 
     vtd_queue_stats(queue, &stats);
     assert_int_equal(stats.batches, stats.completed + stats.refused + stats.dropped + stats.timed_out);
-    assert_int_equal(stats.batches, stats.invalidations[VTD_INVALIDATION_WAIT]);
-    assert_int_equal(stats.completed, sum(stats.latency, VTD_LATENCIES));
+    assert_int_equal(stats.batches, stats.invalidations[IOMMU_INVALIDATION_WAIT]);
+    assert_int_equal(stats.completed, sum(stats.latency, IOMMU_LATENCIES));
     return stats;
 }
 
@@ -170,7 +170,7 @@ static void *submit_under_fire(void *argument)
 
 static void errors_at_random_lose_nobodys_wait(void **state)
 {
-    struct vtd_queue_stats stats;
+    struct iommu_queue_stats stats;
     pthread_t threads[THREADS];
 
     (void)state;
@@ -223,7 +223,7 @@ static void assert_quick(uint64_t began_ns)
 static void a_dead_unit_costs_all_cpus_one_second(void **state)
 {
     uint64_t began_ns = platform_time_ns();
-    struct vtd_queue_stats stats;
+    struct iommu_queue_stats stats;
     pthread_t threads[THREADS];
 
     (void)state;

@@ -2,6 +2,7 @@
 /* What is counted of units and domains, on two fake units; and what each gather costs them. */
 #include "iommu/domain.h"
 #include "iommu/stats.h"
+#include "iommu/stats_print.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/page_alloc.h"
 #include "lib/rcu.h"
@@ -59,9 +60,9 @@ static void unmap(struct iommu_domain *domain, uint64_t iova, uint64_t bytes)
     assert_int_equal(iommu_unmap(domain, iova, iova + bytes - 1, NULL), 0);
 }
 
-static struct vtd_queue_stats stats_of(unsigned unit)
+static struct iommu_queue_stats stats_of(unsigned unit)
 {
-    struct vtd_queue_stats stats;
+    struct iommu_queue_stats stats;
 
     vtd_queue_stats(&vtd_unit(unit)->queue, &stats);
     return stats;
@@ -81,30 +82,30 @@ static void each_descriptor_counts_by_its_kind(void **state)
 {
     static const struct {
         struct vtd_descriptor descriptor;
-        enum vtd_invalidation kind;
+        enum iommu_invalidation kind;
     } cases[] = {
-        {{{VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(1)}}, VTD_INVALIDATION_CONTEXT},
-        {{{VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(3)}}, VTD_INVALIDATION_CONTEXT},
-        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(0)}}, VTD_INVALIDATION_OTHER},
-        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(1)}}, VTD_INVALIDATION_IOTLB_GLOBAL},
-        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(2) | VTD_DESCRIPTOR_DW}}, VTD_INVALIDATION_IOTLB_DOMAIN},
-        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(3)}}, VTD_INVALIDATION_IOTLB_PAGE},
-        {{{VTD_DESCRIPTOR_PASID_IOTLB | VTD_DESCRIPTOR_G(2)}}, VTD_INVALIDATION_PASID_IOTLB_ALL},
-        {{{VTD_DESCRIPTOR_PASID_IOTLB | VTD_DESCRIPTOR_G(3)}}, VTD_INVALIDATION_PASID_IOTLB_PAGE},
-        {{{VTD_DESCRIPTOR_PASID_CACHE | VTD_DESCRIPTOR_G(3)}}, VTD_INVALIDATION_PASID_CACHE},
-        {{{VTD_DESCRIPTOR_DEVICE_TLB}}, VTD_INVALIDATION_DEVICE_TLB},
-        {{{VTD_DESCRIPTOR_PASID_DEVICE_TLB}}, VTD_INVALIDATION_DEVICE_TLB},
-        {{{VTD_DESCRIPTOR_INTERRUPT | VTD_DESCRIPTOR_G(1)}}, VTD_INVALIDATION_INTERRUPT},
-        {{{VTD_DESCRIPTOR_WAIT}}, VTD_INVALIDATION_WAIT},
-        {{{9}}, VTD_INVALIDATION_OTHER},
+        {{{VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(1)}}, IOMMU_INVALIDATION_CONTEXT},
+        {{{VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_G(3)}}, IOMMU_INVALIDATION_CONTEXT},
+        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(0)}}, IOMMU_INVALIDATION_OTHER},
+        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(1)}}, IOMMU_INVALIDATION_IOTLB_GLOBAL},
+        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(2) | VTD_DESCRIPTOR_DW}}, IOMMU_INVALIDATION_IOTLB_DOMAIN},
+        {{{VTD_DESCRIPTOR_IOTLB | VTD_DESCRIPTOR_G(3)}}, IOMMU_INVALIDATION_IOTLB_PAGE},
+        {{{VTD_DESCRIPTOR_PASID_IOTLB | VTD_DESCRIPTOR_G(2)}}, IOMMU_INVALIDATION_PASID_IOTLB_ALL},
+        {{{VTD_DESCRIPTOR_PASID_IOTLB | VTD_DESCRIPTOR_G(3)}}, IOMMU_INVALIDATION_PASID_IOTLB_PAGE},
+        {{{VTD_DESCRIPTOR_PASID_CACHE | VTD_DESCRIPTOR_G(3)}}, IOMMU_INVALIDATION_PASID_CACHE},
+        {{{VTD_DESCRIPTOR_DEVICE_TLB}}, IOMMU_INVALIDATION_DEVICE_TLB},
+        {{{VTD_DESCRIPTOR_PASID_DEVICE_TLB}}, IOMMU_INVALIDATION_DEVICE_TLB},
+        {{{VTD_DESCRIPTOR_INTERRUPT | VTD_DESCRIPTOR_G(1)}}, IOMMU_INVALIDATION_INTERRUPT},
+        {{{VTD_DESCRIPTOR_WAIT}}, IOMMU_INVALIDATION_WAIT},
+        {{{9}}, IOMMU_INVALIDATION_OTHER},
     };
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
         assert_int_equal(vtd_invalidation_of(&cases[i].descriptor), cases[i].kind);
-    for (unsigned i = 0; i < VTD_INVALIDATIONS; i++)
+    for (unsigned i = 0; i < IOMMU_INVALIDATIONS; i++)
         for (unsigned j = 0; j < i; j++)
-            assert_string_not_equal(vtd_invalidation_name(i), vtd_invalidation_name(j));
+            assert_string_not_equal(iommu_invalidation_name(i), iommu_invalidation_name(j));
 }
 
 static void latencies_are_counted_by_powers_of_two(void **state)
@@ -117,21 +118,21 @@ static void latencies_are_counted_by_powers_of_two(void **state)
     assert_int_equal(vtd_latency_of(1024), 10);
     assert_int_equal(vtd_latency_of((1ull << 32) - 1), 31);
     assert_int_equal(vtd_latency_of(1ull << 32), 32);
-    assert_int_equal(vtd_latency_of(UINT64_MAX), VTD_LATENCIES - 1);
+    assert_int_equal(vtd_latency_of(UINT64_MAX), IOMMU_LATENCIES - 1);
 }
 
 /* --- what a gather costs --- */
 
 /* One batch with one wait on each unit that the domain is on, whatever the range. */
-static void assert_costs_one_wait(const struct vtd_queue_stats before[2], unsigned unit1_waits)
+static void assert_costs_one_wait(const struct iommu_queue_stats before[2], unsigned unit1_waits)
 {
     for (unsigned i = 0; i < 2; i++) {
-        struct vtd_queue_stats after = stats_of(i);
+        struct iommu_queue_stats after = stats_of(i);
         uint64_t expected = i ? unit1_waits : 1;
 
         assert_int_equal(after.batches - before[i].batches, expected);
-        assert_int_equal(after.invalidations[VTD_INVALIDATION_WAIT] -
-                             before[i].invalidations[VTD_INVALIDATION_WAIT],
+        assert_int_equal(after.invalidations[IOMMU_INVALIDATION_WAIT] -
+                             before[i].invalidations[IOMMU_INVALIDATION_WAIT],
                          expected);
     }
 }
@@ -144,7 +145,7 @@ static void check_gathers(struct iommu_domain *domain, unsigned unit1_waits)
     } ranges[] = {{0, 1}, {1, 2}, {3, 9}, {1, 100}, {511, 2}, {0, 512}, {0, 1024}, {5, 1019}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {
-        struct vtd_queue_stats before[2] = {stats_of(0), stats_of(1)};
+        struct iommu_queue_stats before[2] = {stats_of(0), stats_of(1)};
         unsigned logged = fake_vtd_count(&fakes[0], VTD_DESCRIPTOR_WAIT);
 
         map(domain, IOVA, 4 * MIB);
@@ -176,7 +177,7 @@ static void so_is_a_harvest(void **state)
     struct iommu_domain *domain = create("a");
     static uint64_t words[16];
     struct dirty_bitmap bitmap = {words, IOVA, IOVA + 4 * MIB - 1};
-    struct vtd_queue_stats before[2];
+    struct iommu_queue_stats before[2];
 
     (void)state;
     assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
@@ -234,12 +235,12 @@ static void statistics_add_up(void **state)
     assert_int_equal(vtd_unit(0)->cut_offs, 0);
     assert_int_equal(iommu_detach(domain, nvme, IOMMU_NO_PASID), 0);
     for (unsigned i = 0; i < 2; i++) {
-        struct vtd_queue_stats stats = stats_of(i);
+        struct iommu_queue_stats stats = stats_of(i);
         uint64_t latencies = 0, descriptors = 0;
 
-        for (unsigned n = 0; n < VTD_LATENCIES; n++)
+        for (unsigned n = 0; n < IOMMU_LATENCIES; n++)
             latencies += stats.latency[n];
-        for (unsigned n = 0; n < VTD_INVALIDATIONS; n++)
+        for (unsigned n = 0; n < IOMMU_INVALIDATIONS; n++)
             descriptors += stats.invalidations[n];
         assert_int_equal(stats.batches, stats.completed + stats.refused);
         assert_int_equal(stats.refused, i ? 0 : 4);
@@ -248,6 +249,75 @@ static void statistics_add_up(void **state)
         assert_int_equal(descriptors, fakes[i].logged);
     }
     assert_int_equal(iommu_domain_destroy(domain), 0);
+}
+
+/* What programs get is what the units have, and adds up. */
+static void programs_read_the_same(void **state)
+{
+    struct iommu_domain *a = create("a"), *b = create("b");
+    struct iommu_stats all;
+
+    (void)state;
+    assert_int_equal(iommu_attach(a, nvme, IOMMU_NO_PASID), 0);
+    map(a, IOVA, 2 * PAGE_SIZE);
+    unmap(a, IOVA, 2 * PAGE_SIZE);
+    for (unsigned i = 0; i < 2; i++) {
+        struct iommu_queue_stats queue = stats_of(i);
+        struct iommu_unit_stats unit;
+
+        assert_true(iommu_unit_stats(i, &unit));
+        assert_int_equal(unit.unit, i);
+        assert_true(unit.on);
+        assert_memory_equal(&unit.queue, &queue, sizeof queue);
+        assert_int_equal(unit.under_way, 0);
+    }
+    iommu_stats(&all);
+    assert_int_equal(all.units, 2);
+    assert_int_equal(all.domains, 2);
+    assert_int_equal(all.faults, iommu_fault_count());
+    rcu_barrier();
+    iommu_stats(&all);
+    assert_int_equal(all.tables_waiting, 0);
+    assert_int_equal(iommu_detach(a, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_domain_destroy(a), 0);
+    assert_int_equal(iommu_domain_destroy(b), 0);
+    iommu_shutdown();
+    assert_true(iommu_unit_stats(0, &(struct iommu_unit_stats){0}));
+}
+
+static void there_are_no_more_units_and_kinds_than_there_are(void **state)
+{
+    struct iommu_unit_stats stats, before;
+
+    (void)state;
+    memset(&stats, 0xa5, sizeof stats);
+    before = stats;
+    assert_false(iommu_unit_stats(2, &stats));
+    assert_false(iommu_unit_stats(~0u, &stats));
+    assert_memory_equal(&stats, &before, sizeof stats);
+    assert_null(iommu_invalidation_name(IOMMU_INVALIDATIONS));
+    assert_null(iommu_invalidation_name((enum iommu_invalidation) ~0u));
+}
+
+static void interrupts_in_use_are_counted(void **state)
+{
+    const struct iommu_interrupt_source source = {.device = nvme, .match = IOMMU_SOURCE_FUNCTION};
+    struct iommu_interrupt interrupt;
+    struct iommu_unit_stats stats;
+    uint8_t table[256];
+
+    (void)state;
+    iommu_shutdown();
+    fake_vtd_install(fakes, 2);
+    assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "), &(struct iommu_config){0}), 0);
+    assert_int_equal(
+        iommu_interrupt_alloc(&source, &(struct iommu_interrupt_target){0, 64, false}, &interrupt), 0);
+    assert_true(iommu_unit_stats(0, &stats));
+    assert_int_equal(stats.interrupts, 1);
+    assert_int_equal(iommu_interrupt_free(&interrupt), 0);
+    assert_true(iommu_unit_stats(0, &stats));
+    assert_int_equal(stats.interrupts, 0);
+    assert_int_equal(stats.interrupts_lost, 0);
 }
 
 /* --- how it is shown --- */
@@ -294,7 +364,7 @@ static void programs_get_an_object_for_each_unit_and_domain(void **state)
 static void the_longest_object_fits(void **state)
 {
     struct vtd_queue *queue = &vtd_unit(0)->queue;
-    struct vtd_queue_stats saved = queue->stats;
+    struct iommu_queue_stats saved = queue->stats;
 
     (void)state;
     memset(&queue->stats, 0xff, sizeof queue->stats);
@@ -315,6 +385,9 @@ int main(void)
         RUNNING(so_is_a_harvest),
         RUNNING(leaves_are_counted_as_they_come_and_go),
         RUNNING(statistics_add_up),
+        RUNNING(programs_read_the_same),
+        RUNNING(there_are_no_more_units_and_kinds_than_there_are),
+        RUNNING(interrupts_in_use_are_counted),
         RUNNING(programs_get_an_object_for_each_unit_and_domain),
         RUNNING(the_longest_object_fits),
     };

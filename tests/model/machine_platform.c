@@ -26,11 +26,6 @@ static unsigned reserved_count;
 static char log_lines[LOG_LINES][LOG_BYTES];
 static unsigned log_next;
 
-unsigned platform_cpu_count(void)
-{
-    return MACHINE_CPUS;
-}
-
 uint64_t platform_time_ns(void)
 {
     return schedule_time_ns();
@@ -145,6 +140,14 @@ bool platform_memory_is_reserved(uint64_t hpa, uint64_t last)
     for (unsigned i = 0; i < reserved_count; i++)
         if (hpa >= reserved[i][0] && last <= reserved[i][1] && hpa <= last)
             return true;
+    return false;
+}
+
+/* There is no such memory. */
+bool platform_memory_is_for_devices(uint64_t hpa, uint64_t last)
+{
+    (void)hpa;
+    (void)last;
     return false;
 }
 

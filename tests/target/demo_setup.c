@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The demo: setting it up and taking it down. */
 
+#include "arch/cpu/cpu.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/pci.h"
@@ -15,7 +16,7 @@
  */
 static unsigned role_cpu(unsigned role)
 {
-    return role % platform_cpu_count();
+    return role % cpu_count();
 }
 
 static int open_nvme(struct demo *demo)

@@ -2,6 +2,7 @@
 /* Running a function on other CPUs. */
 
 #include "tests/target/job.h"
+#include "arch/cpu/cpu.h"
 #include "lib/atomic.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
@@ -35,7 +36,7 @@ void job_wait(struct job *job)
 
 int job_run_everywhere(void (*run)(void *context), void *context)
 {
-    unsigned cpus = platform_cpu_count();
+    unsigned cpus = cpu_count();
     struct job *jobs = calloc(cpus, sizeof(*jobs));
 
     if (!jobs)

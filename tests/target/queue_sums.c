@@ -13,12 +13,12 @@ static uint64_t sum(const uint64_t *values, unsigned count)
     return total;
 }
 
-void queue_sums_check(const struct vtd_queue_stats *stats)
+void queue_sums_check(const struct iommu_queue_stats *stats)
 {
     tap_ok(stats->batches == stats->completed + stats->refused + stats->dropped + stats->timed_out,
            "each of %llu batches came to an end", (unsigned long long)stats->batches);
-    tap_ok(sum(stats->latency, VTD_LATENCIES) == stats->completed, "the histogram has all that completed");
-    tap_ok(stats->invalidations[VTD_INVALIDATION_WAIT] == stats->batches, "each batch had one wait");
+    tap_ok(sum(stats->latency, IOMMU_LATENCIES) == stats->completed, "the histogram has all that completed");
+    tap_ok(stats->invalidations[IOMMU_INVALIDATION_WAIT] == stats->batches, "each batch had one wait");
     tap_ok(!stats->refused && !stats->timed_out && !stats->stalls && !stats->turned_away, "none failed");
 }
 

@@ -5,7 +5,7 @@
 #include "iommu/vtd/queue_stats.h"
 
 /* Checks each sum over the counters of a queue on which nothing has failed and nothing is under way. */
-void queue_sums_check(const struct vtd_queue_stats *stats);
+void queue_sums_check(const struct iommu_queue_stats *stats);
 
 /* How many batches a map and its unmap are, on each unit. */
 unsigned queue_sums_batches_a_round(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Harvests: they report the pages that edu wrote, and no others. */
 
+#include "arch/cpu/cpu.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
@@ -247,7 +248,7 @@ TEST(harvest_beside_unmap)
     struct page_alloc_stats before, after;
     void *memory;
 
-    if (platform_cpu_count() < 2) {
+    if (cpu_count() < 2) {
         tap_skip("needs 2 CPUs");
         return;
     }

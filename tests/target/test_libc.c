@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The C library in the hypervisor: formatting, strings, and what several CPUs may do at once. */
 
+#include "arch/cpu/cpu.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
 #include "lib/platform.h"
@@ -112,8 +113,8 @@ TEST(libc_malloc_parallel)
     uint32_t bad = 0;
     int error = job_run_everywhere(malloc_many, &bad);
 
-    tap_ok(!error && bad == 0, "%u CPUs, %u times malloc, realloc or free each: %u bad", platform_cpu_count(),
-           ROUNDS, bad);
+    tap_ok(!error && bad == 0, "%u CPUs, %u times malloc, realloc or free each: %u bad", cpu_count(), ROUNDS,
+           bad);
 }
 
 /* strtok() keeps its place in the CPU's own reentrancy structure, snprintf() its buffers. */
@@ -139,6 +140,5 @@ TEST(libc_reentrant)
     uint32_t bad = 0;
     int error = job_run_everywhere(parse_many, &bad);
 
-    tap_ok(!error && bad == 0, "%u CPUs format and take apart 500 texts each: %u bad", platform_cpu_count(),
-           bad);
+    tap_ok(!error && bad == 0, "%u CPUs format and take apart 500 texts each: %u bad", cpu_count(), bad);
 }

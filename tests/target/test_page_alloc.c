@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The page allocator on the machine's own memory. */
 
+#include "arch/cpu/cpu.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
@@ -152,8 +153,7 @@ TEST(page_alloc_parallel)
     page_alloc_stats(&before);
     error = job_run_everywhere(allocate_many, &bad);
     page_alloc_stats(&after);
-    tap_ok(!error && bad == 0, "%u CPUs, %u allocations each: no page was given to two", platform_cpu_count(),
-           ROUNDS);
+    tap_ok(!error && bad == 0, "%u CPUs, %u allocations each: no page was given to two", cpu_count(), ROUNDS);
     tap_ok(same(&before, &after), "all is back: %llu pages free, %llu before",
            (unsigned long long)after.free_pages, (unsigned long long)before.free_pages);
 }

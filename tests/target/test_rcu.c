@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* RCU on real CPUs: readers are waited for, idle CPUs are not, and nothing is freed under a reader. */
 
+#include "arch/cpu/cpu.h"
 #include "lib/atomic.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
@@ -146,7 +147,7 @@ static void call_many(void *context)
 TEST(rcu_barrier_waits_for_all_cpus)
 {
     uint64_t run = 0;
-    uint64_t expected = (uint64_t)CALLS * platform_cpu_count();
+    uint64_t expected = (uint64_t)CALLS * cpu_count();
     int error = job_run_everywhere(call_many, &run);
 
     rcu_barrier();

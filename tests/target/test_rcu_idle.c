@@ -15,7 +15,7 @@ static uint64_t interrupts_elsewhere(void)
 {
     uint64_t sum = 0;
 
-    for (unsigned cpu = 1; cpu < platform_cpu_count(); cpu++)
+    for (unsigned cpu = 1; cpu < cpu_count(); cpu++)
         sum += atomic_read(&cpu_get(cpu)->interrupts);
     return sum;
 }
@@ -24,7 +24,7 @@ static unsigned asleep_elsewhere(void)
 {
     unsigned count = 0;
 
-    for (unsigned cpu = 1; cpu < platform_cpu_count(); cpu++)
+    for (unsigned cpu = 1; cpu < cpu_count(); cpu++)
         count += atomic_read(&cpu_get(cpu)->sleeping);
     return count;
 }
@@ -48,7 +48,7 @@ TEST(rcu_quiet_when_nobody_waits)
 
 TEST(rcu_idle_cpus_are_left_in_peace)
 {
-    unsigned others = platform_cpu_count() - 1;
+    unsigned others = cpu_count() - 1;
     struct rcu_stats before, after;
     uint64_t interrupts;
 

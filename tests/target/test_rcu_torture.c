@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* RCU under torture on real CPUs: CPU 0 replaces objects and frees the old ones in several ways; on the
  * others events read, queue callbacks, stay away as if in a guest, and let their CPU sleep. */
+#include "arch/cpu/cpu.h"
 #include "lib/atomic.h"
 #include "lib/deadline.h"
 #include "lib/page_alloc.h"
@@ -265,7 +266,7 @@ static void judge(uint64_t updates, uint64_t free_before)
 
 TEST(rcu_torture)
 {
-    unsigned count = platform_cpu_count() - 1;
+    unsigned count = cpu_count() - 1;
     struct page_alloc_stats before;
     struct rcu_stats stats_before, stats;
     struct reader *readers;

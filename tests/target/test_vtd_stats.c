@@ -57,7 +57,7 @@ static bool map_and_unmap(struct edu_bench *bench, uint64_t hpa)
 static void check_rounds(struct edu_bench *bench, uint64_t hpa)
 {
     struct vtd_unit *unit = vtd_unit_of(bench->edu.function);
-    struct vtd_queue_stats before, after;
+    struct iommu_queue_stats before, after;
     unsigned told = queue_sums_batches_a_round();
 
     vtd_queue_stats(&unit->queue, &before);

@@ -2,6 +2,7 @@
 /* VT-d: all CPUs map and unmap in one domain, below one table, and wait on one queue, while a device writes
  * beside them. */
 
+#include "arch/cpu/cpu.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
@@ -108,7 +109,7 @@ static void start_submitters(struct edu_bench *bench, struct submitter *submitte
 static void run(struct edu_bench *bench, struct submitter *submitters, unsigned count, uint8_t *slot)
 {
     struct vtd_queue *queue = &vtd_unit_of(bench->edu.function)->queue;
-    struct vtd_queue_stats before, after;
+    struct iommu_queue_stats before, after;
     struct iommu_domain_info empty, then;
     uint8_t *page = slot + SLOT_BYTES;
     int error = iommu_map(bench->domain, BENCH_IOVA, BENCH_IOVA + PAGE_SIZE - 1, virt_to_phys(page),
@@ -141,7 +142,7 @@ static void run(struct edu_bench *bench, struct submitter *submitters, unsigned 
 
 TEST(vtd_submitters)
 {
-    unsigned count = platform_cpu_count() - 1;
+    unsigned count = cpu_count() - 1;
     struct submitter *submitters;
     struct edu_bench bench;
     uint8_t *slot;

@@ -145,7 +145,6 @@ int main(int argc, char **argv)
         return 2;
     }
     host_memory_init(ARENA);
-    host_set_cpu_count(CPUS);
     page_alloc_set_reclaim(rcu_pages_reclaim);
     rcu_set_backlog_pages(BACKLOG);
     rcu_set_stall_ns(0); /* a machine with other work to do is no stall */

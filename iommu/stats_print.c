@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The statistics of units and domains, as tables and as JSON. */
-#include "iommu/stats.h"
+#include "iommu/stats_print.h"
 #include "iommu/iommu.h"
-#include "iommu/vtd/vtd.h"
-#include "lib/atomic.h"
+#include "iommu/self_test.h"
+#include "iommu/stats.h"
 #include "lib/json.h"
-#include "lib/rcu_pages.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -42,58 +41,47 @@ static unsigned listed(const struct domain_list *list)
     return list->count < DOMAINS_MAX ? list->count : DOMAINS_MAX;
 }
 
-static uint64_t pages_waiting(void)
-{
-    struct rcu_pages_stats pages;
-
-    rcu_pages_stats(&pages);
-    return pages.queued - pages.freed;
-}
-
-static uint64_t under_way(const struct vtd_queue_stats *stats)
-{
-    return stats->batches - stats->completed - stats->refused - stats->dropped - stats->timed_out;
-}
-
 /* --- tables --- */
 
-static void print_batches(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+static void print_batches(const struct iommu_unit_stats *stats)
 {
+    const struct iommu_queue_stats *queue = &stats->queue;
+
     printf("vtd%-3u %12" PRIu64 " %12" PRIu64 " %8" PRIu64 " %8" PRIu64 " %9" PRIu64 " %9" PRIu64
            " %11" PRIu64 " %6" PRIu64 " %6" PRIu64 "\n",
-           unit->index, stats->batches, stats->completed, stats->refused, stats->dropped, stats->timed_out,
-           under_way(stats), stats->turned_away, stats->full, stats->stalls);
+           stats->unit, queue->batches, queue->completed, queue->refused, queue->dropped, queue->timed_out,
+           stats->under_way, queue->turned_away, queue->full, queue->stalls);
 }
 
-static void print_kinds(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+static void print_kinds(const struct iommu_unit_stats *stats)
 {
-    for (unsigned kind = 0; kind < VTD_INVALIDATIONS; kind++)
-        if (stats->invalidations[kind])
-            printf("vtd%-3u %-18s %12" PRIu64 "\n", unit->index, vtd_invalidation_name(kind),
-                   stats->invalidations[kind]);
+    const struct iommu_queue_stats *queue = &stats->queue;
+
+    for (unsigned kind = 0; kind < IOMMU_INVALIDATIONS; kind++)
+        if (queue->invalidations[kind])
+            printf("vtd%-3u %-18s %12" PRIu64 "\n", stats->unit, iommu_invalidation_name(kind),
+                   queue->invalidations[kind]);
     printf("vtd%-3u errors: %" PRIu64 " IQE, %" PRIu64 " ITE, %" PRIu64 " ICE; %" PRIu64
            " times no register for a fault\n",
-           unit->index, stats->iqe, stats->ite, stats->ice, unit->fault_overflows);
+           stats->unit, queue->iqe, queue->ite, queue->ice, stats->fault_overflows);
     printf("vtd%-3u what failed: %" PRIu64 " completed by a wider one; %" PRIu64 " devices cut off\n",
-           unit->index, atomic_read(&unit->widened), atomic_read(&unit->cut_offs));
+           stats->unit, stats->widened, stats->cut_offs);
 }
 
-static void print_latency(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+static void print_latency(const struct iommu_unit_stats *stats)
 {
-    for (unsigned n = 0; n < VTD_LATENCIES; n++)
-        if (stats->latency[n])
-            printf("vtd%-3u from %12" PRIu64 " ns %12" PRIu64 "\n", unit->index, (uint64_t)1 << n,
-                   stats->latency[n]);
+    for (unsigned n = 0; n < IOMMU_LATENCIES; n++)
+        if (stats->queue.latency[n])
+            printf("vtd%-3u from %12" PRIu64 " ns %12" PRIu64 "\n", stats->unit, (uint64_t)1 << n,
+                   stats->queue.latency[n]);
 }
 
-static void for_each_unit(void (*call)(const struct vtd_unit *unit, const struct vtd_queue_stats *stats))
+static void for_each_unit(void (*call)(const struct iommu_unit_stats *stats))
 {
-    for (unsigned i = 0; i < vtd_unit_count(); i++) {
-        struct vtd_queue_stats stats;
+    struct iommu_unit_stats stats;
 
-        vtd_queue_stats(&vtd_unit(i)->queue, &stats);
-        call(vtd_unit(i), &stats);
-    }
+    for (unsigned n = 0; iommu_unit_stats(n, &stats); n++)
+        call(&stats);
 }
 
 static void print_domains(const struct domain_list *list)
@@ -114,6 +102,7 @@ static void print_domains(const struct domain_list *list)
 void iommu_stats_print(void)
 {
     struct domain_list list = {.count = 0};
+    struct iommu_stats all;
 
     printf("%-6s %12s %12s %8s %8s %9s %9s %11s %6s %6s\n", "unit", "batches", "completed", "refused",
            "dropped", "timed out", "under way", "turned away", "full", "stalls");
@@ -125,21 +114,22 @@ void iommu_stats_print(void)
     printf("\n");
     iommu_domains_visit(list_domain, &list);
     print_domains(&list);
-    printf("\n%" PRIu64 " table pages wait for a grace period; %" PRIu64 " faults\n", pages_waiting(),
-           iommu_fault_count());
+    iommu_stats(&all);
+    printf("\n%" PRIu64 " table pages wait for a grace period; %" PRIu64 " faults\n", all.tables_waiting,
+           all.faults);
 }
 
 /* --- JSON --- */
 
-static void add_latency(struct json *json, const struct vtd_queue_stats *stats)
+static void add_latency(struct json *json, const struct iommu_queue_stats *queue)
 {
     json_open(json, "latency_ns"); /* by the shortest that is counted there */
-    for (unsigned n = 0; n < VTD_LATENCIES; n++) {
+    for (unsigned n = 0; n < IOMMU_LATENCIES; n++) {
         char from[16];
 
         snprintf(from, sizeof from, "%" PRIu64, (uint64_t)1 << n);
-        if (stats->latency[n])
-            json_number(json, from, stats->latency[n]);
+        if (queue->latency[n])
+            json_number(json, from, queue->latency[n]);
     }
     json_close(json);
 }
@@ -156,33 +146,34 @@ static void add_self_test(struct json *json, const struct iommu_self_test *self_
     json_close(json);
 }
 
-static void print_unit_json(const struct vtd_unit *unit, const struct vtd_queue_stats *stats)
+static void print_unit_json(const struct iommu_unit_stats *stats)
 {
+    const struct iommu_queue_stats *queue = &stats->queue;
     struct json json;
 
     json_begin(&json);
-    json_number(&json, "unit", unit->index);
-    json_number(&json, "batches", stats->batches);
-    json_number(&json, "completed", stats->completed);
-    json_number(&json, "refused", stats->refused);
-    json_number(&json, "dropped", stats->dropped);
-    json_number(&json, "timed_out", stats->timed_out);
-    json_number(&json, "under_way", under_way(stats));
-    json_number(&json, "turned_away", stats->turned_away);
-    json_number(&json, "full", stats->full);
-    json_number(&json, "stalls", stats->stalls);
+    json_number(&json, "unit", stats->unit);
+    json_number(&json, "batches", queue->batches);
+    json_number(&json, "completed", queue->completed);
+    json_number(&json, "refused", queue->refused);
+    json_number(&json, "dropped", queue->dropped);
+    json_number(&json, "timed_out", queue->timed_out);
+    json_number(&json, "under_way", stats->under_way);
+    json_number(&json, "turned_away", queue->turned_away);
+    json_number(&json, "full", queue->full);
+    json_number(&json, "stalls", queue->stalls);
     json_open(&json, "invalidations");
-    for (unsigned kind = 0; kind < VTD_INVALIDATIONS; kind++)
-        json_number(&json, vtd_invalidation_name(kind), stats->invalidations[kind]);
+    for (unsigned kind = 0; kind < IOMMU_INVALIDATIONS; kind++)
+        json_number(&json, iommu_invalidation_name(kind), queue->invalidations[kind]);
     json_close(&json);
-    add_latency(&json, stats);
-    json_number(&json, "iqe", stats->iqe);
-    json_number(&json, "ite", stats->ite);
-    json_number(&json, "ice", stats->ice);
-    json_number(&json, "fault_overflows", unit->fault_overflows);
-    json_number(&json, "widened", atomic_read(&unit->widened));
-    json_number(&json, "cut_off", atomic_read(&unit->cut_offs));
-    add_self_test(&json, &unit->self_test);
+    add_latency(&json, queue);
+    json_number(&json, "iqe", queue->iqe);
+    json_number(&json, "ite", queue->ite);
+    json_number(&json, "ice", queue->ice);
+    json_number(&json, "fault_overflows", stats->fault_overflows);
+    json_number(&json, "widened", stats->widened);
+    json_number(&json, "cut_off", stats->cut_offs);
+    add_self_test(&json, &stats->self_test);
     json_print(&json);
 }
 
@@ -207,17 +198,19 @@ static void print_domain_json(const struct domain_stats *stats)
 void iommu_stats_print_json(void)
 {
     struct domain_list list = {.count = 0};
+    struct iommu_stats all;
     struct json json;
 
     for_each_unit(print_unit_json);
     iommu_domains_visit(list_domain, &list);
     for (unsigned i = 0; i < listed(&list); i++)
         print_domain_json(&list.domains[i]);
+    iommu_stats(&all);
     json_begin(&json);
     json_bool(&json, "total", true);
-    json_number(&json, "units", vtd_unit_count());
-    json_number(&json, "domains", list.count);
-    json_number(&json, "tables_waiting", pages_waiting());
-    json_number(&json, "faults", iommu_fault_count());
+    json_number(&json, "units", all.units);
+    json_number(&json, "domains", all.domains);
+    json_number(&json, "tables_waiting", all.tables_waiting);
+    json_number(&json, "faults", all.faults);
     json_print(&json);
 }
