@@ -372,26 +372,7 @@ $(BUILD)/host/lull-dmar: $(DMAR_TOOL_OBJECTS)
 	@echo '  LD      $@'
 	@$(HOST_CC) $(TOOL_FLAGS) -o $@ $^
 
-# --- the component, and the example of how to take it ----------------------------------------------
-
-# One object for all of the component: what it needs beyond itself are its undefined symbols.
-define embed_rules
-$(BUILD)/embed/$(1)/%.c.o: %.c $(BUILD)/flags
-	@mkdir -p $$(@D)
-	@echo '  CC      $$< ($(1))'
-	@$(1) $(EMBED_FLAGS) -c -o $$@ $$<
-
-$(BUILD)/embed/$(1)/component.o: $(call objects,embed/$(1),$(EMBED_COMPONENT))
-	@ld -r -o $$@ $$^
-
-$(BUILD)/embed/$(1)/example: $(call objects,embed/$(1),$(EMBED_EXAMPLE)) $(BUILD)/embed/$(1)/component.o
-	@$(1) $(EMBED_FLAGS) -o $$@ $$^
-endef
-$(foreach compiler,$(EMBED_COMPILERS),$(eval $(call embed_rules,$(compiler))))
-
-$(BUILD)/embed/sanitized/example: $(call objects,host,$(EMBED_EXAMPLE)) $(BUILD)/host/library.a
-	@mkdir -p $(@D)
-	@$(HOST_CC) $(HOST_FLAGS) -o $@ $^
+include tests/embed/rules.mk
 
 # --- fuzzers ---------------------------------------------------------------------------------------
 
@@ -508,6 +489,4 @@ $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
     $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(MODEL_OBJECTS) $(MODEL_LIBRARY) $(FUZZ_OBJECTS) \
     $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
     $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT) \
-    $(DMAR_TOOL_OBJECTS) $(call objects,host,$(EMBED_EXAMPLE)) \
-    $(foreach compiler,$(EMBED_COMPILERS), \
-        $(call objects,embed/$(compiler),$(EMBED_COMPONENT) $(EMBED_EXAMPLE))))
+    $(DMAR_TOOL_OBJECTS))

@@ -2,8 +2,8 @@
 /* The self-test of dirty bits at boot. */
 #include "arch/dirty_self_test.h"
 #include "arch/devices/nvme_dma_source.h"
-#include "lib/pci.h"
 #include "iommu/iommu.h"
+#include "lib/pci.h"
 #include <stddef.h>
 
 void dirty_self_test(void)

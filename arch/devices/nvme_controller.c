@@ -2,10 +2,10 @@
 /* NVMe: bringing a controller up and down. */
 #include "arch/devices/nvme_controller.h"
 #include "arch/platform/pci.h"
-#include "lib/pci.h"
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/pci.h"
 #include "lib/platform.h"
 #include <string.h>
 

@@ -55,7 +55,8 @@ def says(report, case, console):
     report.contains(iommu, rf"(?m)^domains: {case.stage} stage, {case.levels} levels, {case.bits} bits$",
                     f"{case}: {case.stage} stage, {case.levels} levels, {case.bits} bits")
     tested = "passed by " if case.stage == "first" else "not tested: keeps no dirty bits"
-    report.contains(iommu, rf"accessed/dirty self-test {tested}", f"{case}: accessed/dirty self-test {tested}")
+    report.contains(iommu, rf"accessed/dirty self-test {tested}",
+                    f"{case}: accessed/dirty self-test {tested}")
     listed = re.search(r"ECAP [0-9a-f]+\n +(.*)\n", iommu)
     for name, there in case.capabilities():
         report.ok(listed and (name in listed.group(1).split()) == there,
