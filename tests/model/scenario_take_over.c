@@ -160,8 +160,10 @@ static void use_other_memory(void *context)
 static void write_other_memory(void *context)
 {
     (void)context;
-    while (machine_masters_bus(STRANGER))
+    while (machine_masters_bus(STRANGER)) {
         device_access(&found.stranger, found.other, true);
+        platform_relax(); /* it goes on until somebody else stops it */
+    }
 }
 
 /* --- the driver --- */

@@ -34,6 +34,7 @@ SKIPS = (
     (r"the unit has no leaves of 1048576 KiB", lambda case: case.properties["fs1gp"] == "off"),
     (r"needs \d CPUs|there is one CPU only|one CPU cannot .*|the only CPU's timer .*",
      lambda case: case.cpus == 1),
+    (r"no UHCI controller", lambda case: True),
     (r"\d+ faults in 2 s are no storm: .*", lambda case: True),
 )
 
