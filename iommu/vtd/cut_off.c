@@ -36,19 +36,15 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
+#include "lib/pci.h"
 
-/* PCI Local Bus specification, 6.2.2: the command register, Bus Master Enable in it; and above it the status
- * register, whose bits are cleared by writing ones. */
-#define PCI_COMMAND        0x04
-#define PCI_COMMAND_MASK   0xffffu
-#define PCI_COMMAND_MASTER (1u << 2)
-
+/* Without a look at whether it has stopped: there is a lock. */
 static void stop_bus_master(struct pci_address device)
 {
-    uint32_t command = platform_pci_read32(device, PCI_COMMAND);
+    uint16_t command = pci_read16(device, PCI_COMMAND);
 
-    if (command != ~0u && command & PCI_COMMAND_MASTER)
-        platform_pci_write32(device, PCI_COMMAND, command & PCI_COMMAND_MASK & ~PCI_COMMAND_MASTER);
+    if (command != 0xffff && command & PCI_COMMAND_MASTER)
+        platform_pci_write16(device, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
 }
 
 bool vtd_cut_off_device(struct vtd_unit *unit, uint64_t *context, struct pci_address device, bool retracted)

@@ -3,14 +3,7 @@
 #include "iommu/vtd/dmar.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
-#include "lib/platform.h"
-
-/* In a bridge's configuration space. */
-enum {
-    PCI_HEADER = 0x0c,
-    PCI_HEADER_BRIDGE = 1,
-    PCI_BUS_NUMBERS = 0x18,
-};
+#include "lib/pci.h"
 
 /* Nearness of what names the function itself: above that of any bridge. */
 #define NEAREST 0x100
@@ -23,10 +16,10 @@ struct bus_range {
 /* False if the function is no bridge, or firmware gave it no bus: its secondary number is then 0. */
 static bool bridge_buses(struct pci_address bridge, struct bus_range *buses)
 {
-    uint32_t header = platform_pci_read32(bridge, PCI_HEADER);
-    uint32_t numbers = platform_pci_read32(bridge, PCI_BUS_NUMBERS);
+    uint8_t header = pci_read8(bridge, PCI_HEADER_TYPE);
+    uint32_t numbers = platform_pci_read32(bridge, PCI_BUSES);
 
-    if (header == ~0u || (header >> 16 & 0x7f) != PCI_HEADER_BRIDGE)
+    if (header == 0xff || (header & 0x7f) != PCI_HEADER_BRIDGE)
         return false;
     buses->secondary = (uint8_t)(numbers >> 8);
     buses->subordinate = (uint8_t)(numbers >> 16);

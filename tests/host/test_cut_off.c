@@ -52,14 +52,13 @@ static uint32_t pci_read32(void *context, struct pci_address address, unsigned o
     return n < DEVICES && offset == 4 ? functions[n].command : ~0u;
 }
 
-static void pci_write32(void *context, struct pci_address address, unsigned offset, uint32_t value)
+static void pci_write16(void *context, struct pci_address address, unsigned offset, uint16_t value)
 {
     unsigned n = function_of(address);
 
     (void)context;
     assert_true(n < DEVICES);
     assert_int_equal(offset, 4);
-    assert_int_equal(value >> 16, 0); /* ones there would clear status bits */
     functions[n].command = value | (functions[n].command & 0xffff0000);
     functions[n].writes++;
 }
@@ -71,7 +70,7 @@ static bool is_master(struct pci_address address)
 
 static void make_functions(void)
 {
-    static const struct host_pci_ops ops = {.read32 = pci_read32, .write32 = pci_write32};
+    static const struct host_pci_ops ops = {.read32 = pci_read32, .write16 = pci_write16};
     const struct pci_address addresses[DEVICES] = {nvme, other, third};
 
     for (unsigned i = 0; i < DEVICES; i++) {
