@@ -208,7 +208,8 @@ int iommu_attach(struct iommu_domain *domain, struct pci_address device, uint32_
     }
     error = check(attachment, device);
     if (!error)
-        error = hand_over(&attachment->group, domain->number, attachment->shared);
+        error = hand_over(&attachment->group, domain->owns_nothing ? HAND_OVER_NOBODY : domain->number,
+                          attachment->shared);
     if (!error)
         error = attach(attachment);
     if (error) {

@@ -9,7 +9,6 @@
 #include "lib/pci_reset.h"
 #include <stdlib.h>
 
-#define NOBODY  0ull
 #define SEVERAL (~0ull) /* no domain's number */
 
 /* For each function of the table the number of the domain. */
@@ -44,7 +43,7 @@ static bool changes_hands(const struct iommu_group *group, uint64_t domain_numbe
     for (unsigned i = 0; i < group->functions && !mutant(RESET_LEFT_OUT); i++) {
         const uint64_t *owner = owner_of(group->ids[i]);
 
-        if (owner && *owner != NOBODY && *owner != domain_number)
+        if (owner && *owner != HAND_OVER_NOBODY && *owner != domain_number)
             return true;
     }
     return false;

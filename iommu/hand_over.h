@@ -13,6 +13,9 @@
  * device is attached. ERR_NOMEM. */
 int hand_over_init(bool without_reset) MUST_CHECK;
 
+/* The number of a domain of the hypervisor's own, whose devices are nobody's afterwards. */
+#define HAND_OVER_NOBODY 0ull
+
 /* Makes a group ready for the domain with this number: resets its functions unless no domain but that one has
  * had any of them since their last reset. The group is blocked, and its entry on the list of iommu/device.c
  * keeps others from it. shared: it is in a domain by another PASID at this time, and so is only noted.

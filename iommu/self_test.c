@@ -2,6 +2,7 @@
 /* The self-test of accessed and dirty bits, by a device's own DMA: a table of steps, each of them an access
  * and what a look at the dirty bits must then say. */
 #include "iommu/self_test.h"
+#include "iommu/domain.h"
 #include "lib/compiler.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -248,6 +249,8 @@ void iommu_self_test_run(struct iommu_dma_source *source, struct iommu_self_test
 
     *result = (struct iommu_self_test){.verdict = IOMMU_PASSED, .has_device = true, .device = source->device};
     run.domain = iommu_domain_create("self-test", &error);
+    if (run.domain)
+        run.domain->owns_nothing = true;
     if (!run.domain) {
         give_up_for(&run, error);
         return;

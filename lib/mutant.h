@@ -30,6 +30,7 @@
     X(SPLIT_IGNORED, "small leaves are invalidated alone, though a unit may have the large one")             \
     X(SPLIT_FORGETS_DIRTY, "the parts of a dirty leaf are clean")                                            \
     X(NO_PWSNP, "a PASID entry says that walks of its tables do not snoop, though they could")               \
+    X(PRESENT_WORD_FIRST, "a PASID entry is present before its other words are written")                     \
     X(PASIDS_FORGOTTEN, "an unmap invalidates what requests without PASID left only")                        \
     X(STATUS_DIES_WITH_WAITER, "the memory of a wait's status goes when its waiter gives up")                \
     X(ITE_FORGETS_REST, "after an ITE a batch of which a part was dropped counts as carried out")            \
@@ -49,6 +50,8 @@
     X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \
     X(NO_FAULT_BUDGET, "the fault interrupt reads on for as long as devices fault")                          \
     X(NO_FAULT_MUTE, "a device that faults all the time is not muted")                                       \
+    X(QUEUE_ERROR_LEFT,                                                                                      \
+      "an error of the queue that nobody waits for stays, and with it no fault interrupts")                  \
     X(FAULTS_STAY_MASKED, "the fault interrupt stays masked when a storm is over")                           \
     X(FAULT_OF_LAST_DOMAIN, "a device's new domain is told of what the device did in the last one")          \
     X(FAULT_HANDLER_NOT_AWAITED, "who takes a fault handler away does not wait for the call under way")      \

@@ -91,11 +91,15 @@ static void join_unit(struct iommu_domain *domain, const struct vtd_unit *unit, 
 }
 
 /* clean: the unit has completed an invalidation of the domain since it could walk the tree for this device.
- */
+ * Else, and for as long as it owes one for an earlier device, it stays in the mask: it may have that one's
+ * entry cached. */
 static void leave_unit(struct iommu_domain *domain, const struct vtd_unit *unit, bool clean)
 {
     spin_lock(&attach_lock);
-    if (atomic_fetch_sub(&domain->unit_devices[unit->index], 1u) == 1 && clean)
+    if (!clean)
+        atomic_fetch_or(&domain->units_unconfirmed, 1ull << unit->index);
+    if (atomic_fetch_sub(&domain->unit_devices[unit->index], 1u) == 1 &&
+        !(atomic_read(&domain->units_unconfirmed) >> unit->index & 1))
         atomic_fetch_and(&domain->units, ~(1ull << unit->index));
     spin_unlock(&attach_lock);
 }
@@ -346,7 +350,8 @@ static int detach(struct iommu_domain *domain, struct pci_address device, uint32
     if (!context || !vtd_context_is_used(context))
         return ERR_NOT_FOUND;
     error = block(unit, context, device, pasid);
-    leave_unit(domain, unit, error == 0);
+    /* Now that the unit answers it can be asked for what it owes of earlier ones. */
+    leave_unit(domain, unit, !error && vtd_cut_off_settle(domain, unit) == 0);
     return error;
 }
 

@@ -4,6 +4,8 @@
 #include "iommu/fault_ring.h"
 #include "iommu/vtd/fault_mute.h"
 #include "iommu/vtd/fault_reason.h"
+#include "iommu/vtd/queue_error.h"
+#include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
@@ -25,7 +27,10 @@ static struct list started = {&started, &started};
 
 static void poll_units(struct platform_event *event);
 
+static void look_at_queues(struct platform_event *event);
+
 static struct platform_event poll_event = {.run = poll_units};
+static struct platform_event queue_event = {.run = look_at_queues};
 
 /* T1, T2: 00 write, 01 page request, 10 read, 11 atomic operation (11.4.7.6). */
 static enum iommu_request request_type(uint64_t high)
@@ -119,13 +124,16 @@ static void clear_overflow(struct vtd_unit *unit)
     vtd_write32(unit->registers, VTD_FSTS, VTD_FSTS_PFO);
 }
 
-/* True when nothing is recorded and nothing overflowed any more. The queue's error bits in FSTS are left
- * alone: whoever waits for the queue looks for them. */
+/* True when nothing is recorded and nothing overflowed any more. The queue's error bits in FSTS are not for
+ * here: see look_at_queues(). */
 static bool drain(struct vtd_unit *unit)
 {
     uint32_t fsts;
 
     while ((fsts = vtd_read32(unit->registers, VTD_FSTS)) & (VTD_FSTS_PPF | VTD_FSTS_PFO)) {
+        /* All ones: nobody answers, and there are no faults. */
+        if (fsts == ~0u)
+            return true;
         if (!may_look(unit))
             return false;
         if (fsts & VTD_FSTS_PPF && !drain_registers(unit, VTD_FSTS_FRI(fsts)))
@@ -178,7 +186,30 @@ void vtd_fault_drain(struct vtd_unit *unit)
 
 static void handle_interrupt(void *context)
 {
-    vtd_fault_drain(context);
+    struct vtd_unit *unit = context;
+    uint32_t fsts;
+
+    vtd_fault_drain(unit);
+    fsts = vtd_read32(unit->registers, VTD_FSTS);
+    if (fsts != ~0u && fsts & (VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE) && !mutant(QUEUE_ERROR_LEFT))
+        platform_event_post(&queue_event, PERIOD_NS);
+}
+
+/* While an error of the queue is up no fault raises an interrupt (11.4.7.2), and nobody may be waiting for
+ * the queue who would see to it: a device need only complete an invalidation that it was not asked for (ICE).
+ * Not in the interrupt, since the queue's lock is held with interrupts on; and so late that it cannot be done
+ * for ever. */
+static void look_at_queues(struct platform_event *event)
+{
+    (void)event;
+    for (unsigned i = 0; i < vtd_unit_count(); i++) {
+        struct vtd_unit *unit = vtd_unit(i);
+
+        if (!unit->on)
+            continue;
+        vtd_queue_recover(&unit->queue);
+        vtd_fault_drain(unit); /* what came meanwhile, unheard */
+    }
 }
 
 /* Goes on where an interrupt stopped. */
@@ -244,6 +275,7 @@ void vtd_fault_stop(struct vtd_unit *unit)
     if (!unit->fault_event)
         return;
     set_started(unit, false);
-    vtd_fault_mute_stop(unit);
     vtd_fault_drain(unit);
+    /* After the last faults, which might ask for more of it. */
+    vtd_fault_mute_stop(unit);
 }

@@ -2,6 +2,7 @@
 /* PASID directories, tables and entries: as memory. What their bits mean is in stage.c. */
 #include "iommu/vtd/pasid.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
 #include "lib/page_alloc.h"
 #include "lib/units.h"
 
@@ -63,6 +64,8 @@ struct vtd_pasid_entry *vtd_pasid_entry_make(const struct vtd_unit *unit, uint64
 
 void vtd_pasid_set(const struct vtd_unit *unit, struct vtd_pasid_entry *entry, const uint64_t *words)
 {
+    if (mutant(PRESENT_WORD_FIRST))
+        atomic_write_release(&entry->word[0], words[0]);
     for (unsigned i = 1; i < VTD_PASID_WORDS; i++)
         entry->word[i] = words[i];
     /* The unit reads an entry in parts, so the word with the present bit comes last, and so it does to

@@ -296,6 +296,24 @@ static void a_device_that_becomes_loud_while_another_is_muted_is_not_muted_for_e
     assert_false(is_muted());
 }
 
+static void a_unit_that_is_gone_has_no_faults(void **state)
+{
+    uint64_t before = iommu_fault_count();
+
+    (void)state;
+    fake.gone = true;
+    for (unsigned i = 0; i < 10; i++) {
+        host_raise_msi();
+        host_set_time_ns(platform_time_ns() + 20 * NS_PER_MS);
+        host_run_events();
+    }
+    assert_int_equal(iommu_fault_count(), before);
+    assert_false(vtd_unit(0)->fault_masked);
+    fake.gone = false;
+    fault(0x7000);
+    assert_int_equal(iommu_fault_count(), before + 1);
+}
+
 /* --- on two threads --- */
 
 static bool entered, released;
@@ -378,6 +396,7 @@ int main(void)
         HANDLER_TEST(a_device_that_faults_all_the_time_is_muted_for_a_second),
         HANDLER_TEST(a_blocked_device_is_muted_too),
         HANDLER_TEST(a_device_that_becomes_loud_while_another_is_muted_is_not_muted_for_ever),
+        HANDLER_TEST(a_unit_that_is_gone_has_no_faults),
         HANDLER_TEST(who_takes_a_handler_away_waits_for_its_call),
         HANDLER_TEST(a_handler_that_does_not_end_is_not_waited_for_for_ever),
     };

@@ -124,6 +124,53 @@ SCENARIO(
     finish();
 }
 
+static bool refuses_all(const struct unit_pending *descriptor)
+{
+    return type_of(descriptor) != SPEC_DESCRIPTOR_WAIT;
+}
+
+/* The detach of one device is not confirmed, and that of the other one is: the unit may still have the first
+ * one's context entry cached, and in legacy mode with it the domain's tree. Its device does not heed its
+ * command register. */
+static void leave_in_turn(void)
+{
+    static const struct unit_config *const legacy[] = {&unit_legacy};
+
+    rig.config.translation = IOMMU_TRANSLATION_LEGACY;
+    rig_start(legacy, 1, IOVA, PAGES);
+    rig.cuts_off = true;
+    (void)rig_attach(0);
+    (void)rig_attach(1);
+    expect_equal(oracle_map(rig.oracle, rig_page(0), rig_last(1), rig.memory, PT_READ | PT_WRITE), 0);
+    (void)device_access(&rig.devices[0], rig_page(0), true);
+    device_drain(&rig.devices[0]);
+    machine_unit(0)->refuses = refuses_all;
+    expect(oracle_detach(rig.oracle, &rig.devices[0]));
+    machine_unit(0)->refuses = NULL;
+    expect_equal(oracle_detach(rig.oracle, &rig.devices[1]), 0);
+    rig.attached[0] = rig.attached[1] = false;
+    rig.devices[0].bus_master = true;
+}
+
+SCENARIO(cut_off_leftover, .kind = SCENARIO_RANDOM,
+         .what = "a later detach that is confirmed drops what an earlier one left in the unit")
+{
+    leave_in_turn();
+    expect(!device_access(&rig.devices[0], rig_page(0), true));
+    device_drain(&rig.devices[0]);
+    rig_finish();
+}
+
+SCENARIO(cut_off_leftover_freed, .kind = SCENARIO_RANDOM, .what = "and so does the end of the domain")
+{
+    leave_in_turn();
+    expect_equal(oracle_unmap(rig.oracle, rig.iova, rig_last(1)), 0);
+    expect_equal(iommu_domain_destroy(rig.domain), 0);
+    rcu_barrier();
+    expect(!device_access(&rig.devices[0], rig_page(1), true));
+    device_drain(&rig.devices[0]);
+}
+
 SCENARIO(cut_off_x_cut_off, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
          .what =
              "two CPUs unmap, on a unit that drops no translation but all of them at once: the device is cut "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ways to translate that only few have: a device in several domains at once, by its PASIDs; one that passes
  * through; tables of as many levels as were asked for. */
+#include "lib/atomic.h"
 #include "lib/error.h"
 #include "lib/rcu.h"
 #include "lib/units.h"
@@ -87,6 +88,46 @@ SCENARIO(pasids_of_one_device, .kind = SCENARIO_RANDOM,
     expect_equal(iommu_detach(one, address, 9), 0);
     expect_reached(0, false, false, false);
     expect_equal(iommu_domain_destroy(one), 0);
+    expect_equal(iommu_domain_destroy(other), 0);
+    rig_finish();
+}
+
+static bool left; /* the domain */
+
+static void attach_by_7(void *context)
+{
+    expect_equal(iommu_attach(context, address, 7), 0);
+    rcu_quiescent();
+    expect_equal(iommu_detach(context, address, 7), 0);
+    atomic_write(&left, true);
+}
+
+static void use_7(void *context)
+{
+    (void)context;
+    for (unsigned i = 0; i < 6; i++) {
+        bool gone = atomic_read(&left);
+
+        expect(!device_access_pasid(&device, 7, rig_page(0), true) || !gone);
+    }
+    device_drain(&device);
+}
+
+SCENARIO(
+    pasid_attach_x_dma, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
+    .what = "a device that is in a domain without PASID gets another one, and loses it, beside DMA by that")
+{
+    struct iommu_domain *other;
+
+    start(&unit_modern);
+    other = create("other");
+    map(other, 0);
+    expect_equal(iommu_attach(rig.domain, address, IOMMU_NO_PASID), 0);
+    left = false;
+    rig_start_cpu(1, "attach", attach_by_7, other);
+    (void)agent_start(AGENT_DEVICE, 0, "device", use_7, NULL);
+    rig_run();
+    expect_equal(iommu_detach(rig.domain, address, IOMMU_NO_PASID), 0);
     expect_equal(iommu_domain_destroy(other), 0);
     rig_finish();
 }

@@ -90,6 +90,37 @@ static void expect_next_reported(void)
     expect_equal(newest.reason, REASON);
 }
 
+static bool is_read(void)
+{
+    event_queue_run();
+    return !(machine_unit(0)->fsts & (SPEC_FSTS_PPF | SPEC_FSTS_PFO)) && !machine_unit(0)->fault_message;
+}
+
+SCENARIO(
+    queue_error_unwaited, .kind = SCENARIO_RANDOM,
+    .what =
+        "a device completes an invalidation that nobody asked for (ICE): later faults are told all the same")
+{
+    static const struct unit_config *const modern[] = {&unit_modern};
+    const struct request request = {.source_id = 8, .iova = 0x1000};
+    size_t bytes;
+    const void *dmar;
+    bool read;
+
+    machine_make(modern, 1);
+    dmar = machine_dmar(&bytes);
+    unit = machine_unit(0);
+    expect_equal(iommu_init(dmar, bytes, &(struct iommu_config){0}), 0);
+    unit->fsts |= SPEC_FSTS_ICE;
+    unit_fault_registers_written(unit);
+    read = wait_until((event_queue_run(), !unit->fault_message), 20 * NS_PER_MS);
+    expect(read);
+    unit_fault(unit, &request, 0x59);
+    read = wait_until(is_read(), NS_PER_S);
+    expect(read);
+    iommu_shutdown();
+}
+
 SCENARIO(driver_drains_storm, .kind = SCENARIO_RANDOM,
          .what = "after a storm of faults all registers are empty, and the next fault is told")
 {

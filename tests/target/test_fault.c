@@ -84,7 +84,8 @@ static void fault_beside(struct edu *second, const struct storm *storm)
     while (platform_time_ns() < storm->end_ns && !edu_read(second, BENCH_IOVA, 64))
         transfers++;
     if (faults_of(second->function, &device))
-        tap_ok(device.faults - before >= transfers / 2, "%llu of %u faults of another device come through",
+        tap_ok(transfers && device.faults - before >= transfers / 2,
+               "%llu of %u faults of another device come through",
                (unsigned long long)(device.faults - before), transfers);
     else
         tap_ok(false, "none of %u faults of another device came through", transfers);
