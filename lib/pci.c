@@ -171,17 +171,17 @@ const struct pci_function *pci_bridge_above(struct pci_address address)
     return NULL;
 }
 
-/* What the function issued before it was stopped has ended when this returns true. */
-static bool wait_quiet(struct pci_address function)
+bool pci_wait_quiet(struct pci_address function)
 {
+    /* Which reads from the function: the answers come after all writes that it issued (PCI ordering rules).
+     */
     unsigned express = pci_capability(function, PCI_CAPABILITY_EXPRESS);
 
     return !express || wait_until(!(pci_read16(function, express + PCI_EXPRESS_STATUS) & PCI_EXPRESS_PENDING),
                                   PENDING_TIMEOUT_NS);
 }
 
-/* Returns whether it was on. */
-static bool stop(struct pci_address function)
+bool pci_bus_master_stop(struct pci_address function)
 {
     uint16_t command = pci_read16(function, PCI_COMMAND);
 
@@ -191,7 +191,7 @@ static bool stop(struct pci_address function)
     /* The answer to this read comes after all writes that the function issued (PCI ordering rules). */
     if (pci_read16(function, PCI_COMMAND) & PCI_COMMAND_MASTER)
         log_warn("PCI " PCI_FORMAT ": bus mastering cannot be switched off", PCI_ARGS(function));
-    if (!wait_quiet(function))
+    if (!pci_wait_quiet(function))
         log_warn("PCI " PCI_FORMAT ": transactions pending long after bus mastering was switched off",
                  PCI_ARGS(function));
     return true;
@@ -204,7 +204,7 @@ int pci_bus_master_set(struct pci_address address, bool on)
     if (!function)
         return ERR_NOT_FOUND;
     if (!on) {
-        stop(address);
+        (void)pci_bus_master_stop(address);
     } else {
         for (const struct pci_function *step = function; step; step = pci_bridge_above(step->address))
             platform_pci_write16(step->address, PCI_COMMAND,
@@ -241,6 +241,6 @@ unsigned pci_bus_master_off_all(bool (*keeps)(struct pci_address function))
     /* Last found first: a function is stopped before the bridge that its writes pass. */
     for (unsigned i = function_count; i--;)
         if (!keeps || (!keeps(functions[i].address) && !leads_to_kept(&functions[i], keeps)))
-            stopped += stop(functions[i].address);
+            stopped += pci_bus_master_stop(functions[i].address);
     return stopped;
 }

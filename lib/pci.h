@@ -125,6 +125,15 @@ int pci_bus_master_set(struct pci_address function, bool on) MUST_CHECK;
 
 bool pci_bus_master_is_on(struct pci_address function);
 
+/* Stops one function, which need not be in the table, and waits for what it has issued; the log says if it
+ * goes on. Returns whether it was on. */
+bool pci_bus_master_stop(struct pci_address function);
+
+/* Waits until what a function has issued, which issues nothing more, has ended: its writes are in memory, its
+ * reads are answered. False: some are not after 100 ms. True too where there is no way to know of reads
+ * (without PCI Express), and of a function that is not there any more. */
+bool pci_wait_quiet(struct pci_address function) MUST_CHECK;
+
 /* Stops every function and every bridge but those that keeps (NULL: none) says yes to, and the bridges above
  * those. Returns how many were on. */
 unsigned pci_bus_master_off_all(bool (*keeps)(struct pci_address function));

@@ -23,6 +23,9 @@ unsigned pci_capability(struct pci_address function, uint8_t id)
     for (unsigned left = (EXTENDED_FIRST - FIRST) / 4; offset >= FIRST; left--) {
         uint32_t header = platform_pci_read32(function, offset);
 
+        /* Ones: the function is not there any more. */
+        if (header == ~0u)
+            return 0;
         if (!left) {
             log_warn("PCI " PCI_FORMAT ": offset 0x%x: capabilities run in a circle", PCI_ARGS(function),
                      offset);

@@ -287,8 +287,13 @@ static bool was_reset(const struct pci_function *bridge, const struct pci_addres
 static int reset_nth(const struct pci_address *set, unsigned count, unsigned n)
 {
     const struct pci_function *bridge = pci_bridge_above(set[n]);
-    enum pci_reset_method method = pci_reset_method(set[n], set, count);
+    enum pci_reset_method method;
 
+    if (!answers(set[n])) {
+        log_error("PCI " PCI_FORMAT ": does not answer, and cannot be reset", PCI_ARGS(set[n]));
+        return ERR_HARDWARE;
+    }
+    method = pci_reset_method(set[n], set, count);
     if (method == PCI_RESET_NONE)
         return 0;
     if (method != PCI_RESET_BUS)
