@@ -101,10 +101,24 @@ static void add_memory(void)
              (unsigned long)(left_out / KIB));
 }
 
+/* The devices that the value of key lists; devices has room for one more than a value may list. */
+static unsigned read_devices(const char *config, const char *key, struct pci_address *devices)
+{
+    char value[CONFIG_VALUE_MAX];
+    const char *text = value;
+    unsigned count = 0;
+
+    config_get(config, key, value, sizeof(value));
+    for (; config_pci_address(&text, &devices[count]); text += *text == ',')
+        count++;
+    return count;
+}
+
 /* errata has room for a value. */
 static struct iommu_config read_iommu_config(const char *config, char *errata)
 {
-    static struct pci_address trusted[CONFIG_DEVICES_MAX + 1]; /* the driver keeps it */
+    static struct pci_address trusted[CONFIG_DEVICES_MAX + 1]; /* the driver keeps it, as the next one */
+    static struct pci_address ats[CONFIG_DEVICES_MAX + 1];
     static const char *const translations[] = {"auto", "legacy", "second-stage", "first-stage"};
     struct iommu_config iommu = {.x2apic = apic_is_x2apic()};
     char value[CONFIG_VALUE_MAX];
@@ -117,10 +131,10 @@ static struct iommu_config read_iommu_config(const char *config, char *errata)
                 iommu.translation = i;
     if (config_get(config, "iommu_levels", value, sizeof(value)) && config_number(&text, 5, &levels))
         iommu.levels = (unsigned)levels;
-    config_get(config, "trust", value, sizeof(value));
-    for (text = value; config_pci_address(&text, &trusted[iommu.trusted_count]); text += *text == ',')
-        iommu.trusted_count++;
+    iommu.trusted_count = read_devices(config, "trust", trusted);
     iommu.trusted = trusted;
+    iommu.ats_count = read_devices(config, "ats", ats);
+    iommu.ats = ats;
     iommu.no_interrupt_remapping =
         config_get(config, "interrupt_remapping", value, sizeof(value)) && !strcmp(value, "off");
     iommu.no_dirty_self_test =

@@ -141,7 +141,8 @@ static void print_devices(struct iommu_domain *domain)
         printf("    " PCI_FORMAT, PCI_ARGS(list.devices[i]));
         if (list.pasids[i] != IOMMU_NO_PASID)
             printf(" PASID %u", list.pasids[i]);
-        printf("%s\n", iommu_device_is_cut_off(list.devices[i]) ? "  cut off" : "");
+        printf("%s%s\n", iommu_device_has_ats(list.devices[i]) ? "  ATS" : "",
+               iommu_device_is_cut_off(list.devices[i]) ? "  cut off" : "");
     }
     if (list.count > LISTED_MAX)
         printf("    and %u more\n", list.count - LISTED_MAX);

@@ -43,6 +43,15 @@ struct iommu_domain_ops {
 
 #define IOMMU_UNITS_MAX 64
 
+/* Devices of a domain that keep translations themselves, each with a PASID. */
+#define IOMMU_ATS_SLOTS 16
+
+/* One of them (vtd/device_tlb.c). */
+struct iommu_ats_slot {
+    uint64_t owner; /* who it is; read while the slot is in use only */
+    uint32_t users; /* CPUs that are about to invalidate its TLB, or wait for that (atomic) */
+};
+
 struct iommu_domain {
     const struct iommu_domain_ops *ops;
     const struct pt_ops *pt_ops;
@@ -67,7 +76,10 @@ struct iommu_domain {
     uint32_t unit_devices[IOMMU_UNITS_MAX]; /* devices attached on unit n (atomic; changed by the ops) */
     uint32_t unit_cutting[IOMMU_UNITS_MAX]; /* CPUs that cut devices off on unit n (atomic; vtd/cut_off.c) */
     uint64_t units_unconfirmed; /* bit n: unit n may hold what was unmapped (atomic; vtd/cut_off.c) */
-    uint64_t tables_freed;      /* atomic, as the next one */
+    uint32_t ats; /* bit n: ats_slots[n] has a device whose TLB may hold translations of this tree (atomic) */
+    uint32_t ats_cut; /* bit n: which was cut off, so that its unit has to drop everything (atomic) */
+    struct iommu_ats_slot ats_slots[IOMMU_ATS_SLOTS];
+    uint64_t tables_freed; /* atomic, as the next one */
     uint64_t quarantined;
     struct spinlock quarantine_lock;
     struct list quarantine; /* table pages that an agent may still walk: never freed */

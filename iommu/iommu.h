@@ -36,6 +36,9 @@ struct iommu_config {
     /* Devices that may pass through, and then reach all memory, the hypervisor's too. */
     const struct pci_address *trusted;
     unsigned trusted_count;
+    /* Devices that may keep translations themselves (ATS), and then issue requests that no unit checks. */
+    const struct pci_address *ats;
+    unsigned ats_count;
     bool no_interrupt_remapping;
     bool x2apic; /* the CPUs' local APICs are in x2APIC mode: APIC ids of 32 bits, where units have them */
     bool no_dirty_self_test; /* iommu_self_test() is to do nothing */
@@ -100,6 +103,15 @@ int iommu_domain_release_quarantine(struct iommu_domain *domain) MUST_CHECK;
  *
  * Whether a device is cut off, or is being detached, or a detach of it was not confirmed. */
 bool iommu_device_is_cut_off(struct pci_address device);
+
+/* ATS: a device that the configuration trusts with it, that has it, and for which unit and platform have it,
+ * has it switched on when it is attached, with its DMA stopped meanwhile; else the log says why not, and it
+ * is attached without. Unmap, harvest and detach then return after the device has dropped its translations
+ * too. If it does not answer it is cut off as above, alone. After it has been detached its bus mastering is
+ * off. Its PASID capability, if that is used, is set up before it is attached (PCI Express, 10.5.2).
+ *
+ * Whether it is in a domain and has ATS on. */
+bool iommu_device_has_ats(struct pci_address device);
 
 /* Stands for requests that have no PASID. */
 #define IOMMU_NO_PASID 0u

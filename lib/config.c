@@ -217,7 +217,7 @@ static bool valid_iommu(const char *value)
     return is_one_of(value, (const char *const[]){"auto", "legacy", "second-stage", "first-stage", NULL});
 }
 
-static bool valid_trust(const char *value)
+static bool valid_devices(const char *value)
 {
     struct pci_address device;
 
@@ -279,7 +279,8 @@ const struct config_key config_keys[] = {
     {"chain", "takes the MiB of memory of a second Lull, 64 or more", valid_chain},
     {"iommu", "takes auto, legacy, second-stage or first-stage", valid_iommu},
     {"iommu_levels", "takes 3, 4 or 5", valid_iommu_levels},
-    {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_trust},
+    {"trust", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_devices},
+    {"ats", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_devices},
     {"interrupt_remapping", "takes on or off", valid_on_off},
     {"dirty_self_test", "takes on or off", valid_on_off},
     {"reset", "takes auto or none", valid_reset},

@@ -40,6 +40,10 @@
     X(INTERRUPT_IN_HALVES, "an interrupt's entry is written in two halves, the one with P first")            \
     X(NO_CUT_OFF, "the context entry of a device that is cut off stays present")                             \
     X(CUT_OFF_FLAG_AFTER, "who cuts devices off says so when the entries are done")                          \
+    X(NO_DEVICE_TLB, "an invalidation leaves out the TLBs of devices")                                       \
+    X(DEVICE_TLB_FIRST, "devices' TLBs are invalidated before the IOTLB, from which they fill again")        \
+    X(ATS_LIST_LATE, "a device comes on the list of those with TLBs when its entry is present already")      \
+    X(ATS_OFF_AT_ONCE, "a device's ATS goes off while its TLB is being invalidated")                         \
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(ALIAS_FORGOTTEN, "a group is attached without the ids that bridges give its requests")                 \
     X(RESET_LEFT_OUT, "a device goes from one domain to another as it is")                                   \

@@ -68,6 +68,8 @@ void vtd_cap_decode(struct vtd_cap *decoded, uint32_t ver, uint64_t cap, uint64_
         .protected_low = cap & VTD_CAP_PLMR,
         .protected_high = cap & VTD_CAP_PHMR,
         .live_mode_change = cap & VTD_CAP_ESRTPS,
+        .device_tlb = ecap & VTD_ECAP_DT,
+        .device_tlb_throttle = ecap & VTD_ECAP_DIT,
         .page_requests = ecap & VTD_ECAP_PRS,
         .page_request_drain = ecap & VTD_ECAP_PDS,
     };

@@ -38,6 +38,8 @@ struct vtd_cap {
     bool protected_low;       /* a region below 4 GiB can be kept from all DMA (CAP.PLMR) */
     bool protected_high;      /* and one above (CAP.PHMR) */
     bool live_mode_change;    /* the table mode may change while translation is on (CAP.ESRTPS) */
+    bool device_tlb;          /* translations for device TLBs, and their invalidation (ECAP.DT) */
+    bool device_tlb_throttle; /* which wants to know the physical function (ECAP.DIT) */
     bool page_requests;       /* devices can ask for pages (ECAP.PRS), */
     bool page_request_drain;  /* and a wait can be told to wait for that (ECAP.PDS) */
 };

@@ -17,6 +17,10 @@
 #define VTD_CONTEXT_PRESENT (1ull << 0)
 #define VTD_CONTEXT_FPD     (1ull << 1)
 
+/* Translation requests and translated requests are let through: DTE in scalable mode (9.4), TT=01b in legacy
+ * mode (9.3). */
+#define VTD_CONTEXT_ATS (1ull << 2)
+
 /* The device's context entry, whose table is made and linked if it is not there yet; NULL when there is no
  * memory for it. */
 uint64_t *vtd_context_make(struct vtd_unit *unit, struct pci_address device) MUST_CHECK;
@@ -31,6 +35,12 @@ uint64_t *vtd_context_find(const struct vtd_unit *unit, struct pci_address devic
 static inline bool vtd_context_is_used(const uint64_t *entry)
 {
     return atomic_read(&entry[0]) & ~VTD_CONTEXT_FPD;
+}
+
+/* Whether an entry that is used says so. */
+static inline bool vtd_context_has_ats(const uint64_t *entry)
+{
+    return atomic_read(&entry[0]) & VTD_CONTEXT_ATS;
 }
 
 /* Writes words, of which the first has the present bit, into an entry that is not used. */

@@ -120,6 +120,13 @@ static int invalidate_all(const struct iommu_domain *domain, uint64_t units, uin
     return error;
 }
 
+int vtd_cut_off_drop_all(const struct iommu_domain *domain, const struct vtd_unit *unit)
+{
+    uint64_t failed;
+
+    return invalidate_all(domain, 1ull << unit->index, &failed);
+}
+
 static void add_cutting(struct iommu_domain *domain, uint64_t units, uint32_t difference)
 {
     for (uint64_t rest = units; rest; rest &= rest - 1)

@@ -103,6 +103,56 @@ static inline struct vtd_descriptor vtd_descriptor_pasid_iotlb(uint16_t did, uin
                                     iova | (leaf_only ? VTD_DESCRIPTOR_IH : 0) | mask}};
 }
 
+/* Whose TLB it is, and how many invalidations it takes in at a time (0: 32). */
+struct vtd_tlb_owner {
+    uint16_t source_id;
+    uint16_t pfsid; /* of its physical function; 0 on units without ECAP.DIT */
+    uint8_t pending_max;
+};
+
+/* 2^mask pages from iova, which is aligned to them, as an invalidate request of ATS says it: the lowest clear
+ * bit of the address, from bit 12 up, tells the size, and S that it is more than a page (PCI
+ * Express, 10.3.1). A mask of 52 is everything (6.5.3.3). */
+#define VTD_DEVICE_TLB_ALL 52
+
+static inline uint64_t vtd_device_tlb_range(uint64_t iova, unsigned mask, uint64_t s)
+{
+    return mask ? iova | ((1ull << (mask - 1)) - 1) << 12 | s : iova;
+}
+
+static inline uint64_t vtd_device_tlb_pfsid(uint16_t pfsid)
+{
+    return (uint64_t)(pfsid & 0xf) << 12 | (uint64_t)(pfsid >> 4) << 52;
+}
+
+/* A device's TLB: what its requests without PASID use (6.5.2.5), or those with this PASID (6.5.2.6). */
+static inline struct vtd_descriptor vtd_descriptor_device_tlb(struct vtd_tlb_owner owner, uint64_t iova,
+                                                              unsigned mask)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_DEVICE_TLB | vtd_device_tlb_pfsid(owner.pfsid) |
+                                        (uint64_t)owner.pending_max << 16 |
+                                        VTD_DESCRIPTOR_SID(owner.source_id),
+                                    vtd_device_tlb_range(iova, mask, 1ull << 0)}};
+}
+
+static inline struct vtd_descriptor
+vtd_descriptor_pasid_device_tlb(struct vtd_tlb_owner owner, uint32_t pasid, uint64_t iova, unsigned mask)
+{
+    return (struct vtd_descriptor){{VTD_DESCRIPTOR_PASID_DEVICE_TLB | vtd_device_tlb_pfsid(owner.pfsid) |
+                                        (uint64_t)owner.pending_max << 4 | (uint64_t)owner.source_id << 16 |
+                                        VTD_DESCRIPTOR_PASID(pasid),
+                                    vtd_device_tlb_range(iova, mask, 1ull << 11)}};
+}
+
+/* The device that such a descriptor is for; false: it is of another type. */
+static inline bool vtd_descriptor_owner(const struct vtd_descriptor *descriptor, uint16_t *source_id)
+{
+    unsigned type = VTD_DESCRIPTOR_TYPE(*descriptor);
+
+    *source_id = (uint16_t)(descriptor->word[0] >> (type == VTD_DESCRIPTOR_DEVICE_TLB ? 32 : 16));
+    return type == VTD_DESCRIPTOR_DEVICE_TLB || type == VTD_DESCRIPTOR_PASID_DEVICE_TLB;
+}
+
 /* Interrupt entry cache (6.5.2.7), global and of one index. Interrupts that went by what it drops are drained
  * before the next wait completes (6.5.5). */
 static inline struct vtd_descriptor vtd_descriptor_interrupt_global(void)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Domains: makes them, and moves devices in and out. */
 #include "iommu/vtd/domain.h"
+#include "iommu/vtd/ats.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/cut_off.h"
+#include "iommu/vtd/device_tlb.h"
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/flush.h"
 #include "iommu/vtd/pasid.h"
@@ -12,8 +14,8 @@
 #include "lib/log.h"
 #include "lib/mutant.h"
 
-/* Scalable-mode context entry (9.4), word 0: DTE and PRE stay clear, so that translated requests and page
- * requests are refused. PDTS is the size of the directory, 2^(PDTS + 7) entries. */
+/* Scalable-mode context entry (9.4), word 0: PRE stays clear, so that page requests are refused, and DTE but
+ * for devices that are trusted with ATS. PDTS is the size of the directory, 2^(PDTS + 7) entries. */
 #define CONTEXT_PASIDE  (1ull << 3)
 #define CONTEXT_PDTS(n) ((uint64_t)(n) << 9)
 
@@ -273,16 +275,18 @@ static int check(struct iommu_domain *domain, struct pci_address device, uint32_
     return 0;
 }
 
-static void attach_legacy(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context)
+static void attach_legacy(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context, bool ats)
 {
     uint64_t words[2];
 
     vtd_stage_context_entry(unit, domain, stage_of(domain), words);
+    words[0] |= ats ? VTD_CONTEXT_ATS : 0;
     join_unit(domain, unit, VTD_RID_PASID);
     vtd_context_set(unit, context, words);
 }
 
-static int attach_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context, uint32_t pasid)
+static int attach_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context, uint32_t pasid,
+                        bool ats)
 {
     uint64_t words[VTD_PASID_WORDS], context_words[VTD_CONTEXT_WORDS_MAX] = {0, VTD_RID_PASID};
     bool first = !vtd_context_is_used(context);
@@ -298,7 +302,8 @@ static int attach_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint
     join_unit(domain, unit, pasid);
     vtd_pasid_set(unit, entry, words);
     context_words[0] = virt_to_phys(directory) | CONTEXT_PDTS(VTD_PASID_PDTS) |
-                       (unit->cap.pasid_lg2 ? CONTEXT_PASIDE : 0) | VTD_CONTEXT_PRESENT;
+                       (unit->cap.pasid_lg2 ? CONTEXT_PASIDE : 0) | (ats ? VTD_CONTEXT_ATS : 0) |
+                       VTD_CONTEXT_PRESENT;
     if (first)
         vtd_context_set(unit, context, context_words);
     return 0;
@@ -318,10 +323,57 @@ static int confirm_attach(const struct iommu_domain *domain, struct vtd_unit *un
     return ERR_HARDWARE;
 }
 
+/* Whether a device that leaves by one of its PASIDs is out then. */
+static bool is_last(const struct vtd_unit *unit, const uint64_t *context)
+{
+    return !unit->scalable ||
+           vtd_pasid_count(phys_to_virt(vtd_context_target(context)), VTD_PASID_PRESENT) == 1;
+}
+
+static int leave(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context,
+                 struct pci_address device, uint32_t pasid)
+{
+    bool ats = vtd_context_has_ats(context);
+    bool last = is_last(unit, context);
+    int error;
+
+    if (ats)
+        vtd_ats_stop_dma(device, last);
+    error = block(unit, context, device, pasid);
+    if (ats)
+        error = vtd_ats_leave(domain, unit, device, pasid, last, error);
+    return error;
+}
+
+/* With the device's ATS as it is to be, and its DMA stopped if that has changed. */
+static int enter(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context,
+                 struct pci_address device, uint32_t pasid, const struct vtd_ats *ats)
+{
+    int error = 0, left = 0;
+
+    if (unit->scalable)
+        error = attach_pasid(domain, unit, context, pasid, ats->on);
+    else
+        attach_legacy(domain, unit, context, ats->on);
+    if (error) {
+        if (ats->on)
+            left = vtd_ats_leave(domain, unit, device, pasid, !vtd_context_is_used(context), 0);
+        return left ? left : error;
+    }
+    if (ats->on && mutant(ATS_LIST_LATE) &&
+        !vtd_device_tlb_join(domain, &(struct vtd_tlb){unit, device, pasid, 32}))
+        return ERR_UNSUPPORTED;
+    error = confirm_attach(domain, unit, device, pasid);
+    if (error)
+        leave_unit(domain, unit, leave(domain, unit, context, device, pasid) == 0);
+    return error;
+}
+
 static int attach(struct iommu_domain *domain, struct pci_address device, uint32_t pasid)
 {
     struct vtd_unit *unit = vtd_unit_of(device);
     uint64_t *context = vtd_context_make(unit, device);
+    struct vtd_ats ats;
     int error;
 
     if (!context)
@@ -329,15 +381,12 @@ static int attach(struct iommu_domain *domain, struct pci_address device, uint32
     error = clear_left_behind(unit, context, device, pasid);
     if (!error)
         error = vtd_cut_off_settle(domain, unit);
-    if (!error && unit->scalable)
-        error = attach_pasid(domain, unit, context, pasid);
+    if (!error)
+        error = vtd_ats_join(domain, unit, context, device, pasid, &ats);
     if (error)
         return error;
-    if (!unit->scalable)
-        attach_legacy(domain, unit, context);
-    error = confirm_attach(domain, unit, device, pasid);
-    if (error)
-        leave_unit(domain, unit, block(unit, context, device, pasid) == 0);
+    error = enter(domain, unit, context, device, pasid, &ats);
+    vtd_ats_go_on(unit, context, device, &ats);
     return error;
 }
 
@@ -349,7 +398,7 @@ static int detach(struct iommu_domain *domain, struct pci_address device, uint32
 
     if (!context || !vtd_context_is_used(context))
         return ERR_NOT_FOUND;
-    error = block(unit, context, device, pasid);
+    error = leave(domain, unit, context, device, pasid);
     /* Now that the unit answers it can be asked for what it owes of earlier ones. */
     leave_unit(domain, unit, !error && vtd_cut_off_settle(domain, unit) == 0);
     return error;
@@ -359,15 +408,27 @@ static int invalidate(struct iommu_domain *domain, const struct gather *gather)
 {
     struct vtd_flush flush;
     uint64_t failed;
-    int error;
+    int error, tlb_error;
 
     /* What is cached of a first-stage tree has the PASID of the request, and a domain does not know which. */
     if (atomic_read(&domain->has_pasids) && !mutant(PASIDS_FORGOTTEN))
         vtd_flush_plan_domain(&flush, domain->id);
     else
         vtd_flush_plan(&flush, vtd_limits(), stage_of(domain) == VTD_FIRST_STAGE, domain->id, gather);
+    if (mutant(DEVICE_TLB_FIRST)) {
+        error = vtd_device_tlb_invalidate(domain, gather);
+        if (error)
+            return error;
+    }
     error = vtd_flush_run(domain, &flush, &failed);
-    return error ? vtd_cut_off(domain, failed, error) : 0;
+    if (error)
+        error = vtd_cut_off(domain, failed, error);
+    if (mutant(DEVICE_TLB_FIRST))
+        return error;
+    /* From the units the devices' TLBs fill again, so they come after them (6.5.2.5). When a unit did not
+     * confirm too: devices behind the others go on. */
+    tlb_error = vtd_device_tlb_invalidate(domain, gather);
+    return error ? error : tlb_error;
 }
 
 /* In caching mode a unit keeps what is not present in second-stage tables too (6.1). */

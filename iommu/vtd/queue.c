@@ -29,8 +29,11 @@ _Static_assert((VTD_QUEUE_SLOTS + 1) * sizeof(uint32_t) <= PAGE_SIZE, "the statu
  * caller, and this one may have to be got over an error, and to go on. */
 #define LATE_NS (10 * NS_PER_MS)
 
-/* How often a batch is submitted when its wait is dropped time after time. */
-#define TRIES 5
+/* How often a batch is submitted when its wait is dropped time after time: if nobody says whose fault that
+ * is; if it is that of a device that is in the batch; and if it is always somebody else's. */
+#define TRIES       5
+#define TRIES_OWN   2
+#define TRIES_OTHER 64
 
 int vtd_queue_init(struct vtd_queue *queue, struct vtd_registers registers, unsigned unit, bool wide)
 {
@@ -109,8 +112,8 @@ static void put_batch(struct vtd_queue *queue, const struct vtd_descriptor *desc
     }
     queue->stats.invalidations[IOMMU_INVALIDATION_WAIT]++;
     queue->stats.batches++;
-    *ticket =
-        (struct vtd_ticket){queue->tail, ++queue->sequence, platform_time_ns(), vtd_queue_finished(queue)};
+    *ticket = (struct vtd_ticket){queue->tail, ++queue->sequence, platform_time_ns(),
+                                  vtd_queue_finished(queue), queue->stats.ite};
     queue->slots[ticket->slot] = (struct vtd_queue_slot){VTD_SLOT_PENDING, ticket->sequence};
     put(queue, vtd_descriptor_wait(virt_to_phys(&queue->status[ticket->slot]), ticket->sequence));
     /* The changes to tables that this batch is about, and the descriptors, before the tail that makes the
@@ -271,10 +274,32 @@ static enum outcome wait_for(struct vtd_queue *queue, struct vtd_ticket ticket)
     return outcome;
 }
 
+/* A batch that was dropped is submitted again, but not for ever. */
+struct drops {
+    unsigned own, unknown, all;
+};
+
+/* False: it has been dropped often enough. */
+static bool may_try_again(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
+                          struct vtd_ticket ticket, struct drops *drops)
+{
+    enum vtd_fault_of fault = vtd_queue_fault_of(queue, descriptors, count, ticket);
+
+    drops->all++;
+    drops->own += fault == VTD_FAULT_OWN;
+    drops->unknown += fault == VTD_FAULT_UNKNOWN;
+    if (drops->own < TRIES_OWN && drops->unknown < TRIES && drops->all < TRIES_OTHER)
+        return true;
+    log_error("vtd%u: an invalidation was dropped %u times", queue->unit, drops->all);
+    return false;
+}
+
 int vtd_queue_wait(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                    struct vtd_ticket ticket)
 {
-    for (unsigned try = 1;; try++) {
+    struct drops drops = {0};
+
+    for (;;) {
         enum outcome outcome = wait_for(queue, ticket);
         int error;
 
@@ -282,12 +307,8 @@ int vtd_queue_wait(struct vtd_queue *queue, const struct vtd_descriptor *descrip
             return 0;
         if (outcome == OUTCOME_REFUSED)
             return ERR_HARDWARE;
-        if (outcome != OUTCOME_LOST)
+        if (outcome != OUTCOME_LOST || !may_try_again(queue, descriptors, count, ticket, &drops))
             return ERR_TIMEOUT;
-        if (try == TRIES) {
-            log_error("vtd%u: an invalidation was dropped %d times", queue->unit, TRIES);
-            return ERR_TIMEOUT;
-        }
         error = vtd_queue_submit(queue, descriptors, count, &ticket);
         if (error)
             return error;

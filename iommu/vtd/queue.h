@@ -15,6 +15,9 @@
 /* Descriptors that one batch may have, its wait not counted. */
 #define VTD_BATCH_MAX 16
 
+/* Time-outs of devices that a queue remembers. */
+#define VTD_TIME_OUTS 16
+
 enum vtd_slot_state {
     VTD_SLOT_PLAIN,     /* free, or a descriptor before its batch's wait */
     VTD_SLOT_PENDING,   /* a wait, whose submitter waits for it */
@@ -44,7 +47,10 @@ struct vtd_queue {
     uint32_t sequence;    /* of the newest batch; a wait writes its batch's into its status word */
     bool blocked;         /* somebody waited for room in vain, and no slot came back since */
     bool stalled; /* the unit's head stood still for a whole wait: nothing is submitted until it moves */
-    unsigned stalled_head;          /* where it stands */
+    unsigned stalled_head; /* where it stands */
+    /* Who did not answer, of the newest: the n-th ITE's is at n % VTD_TIME_OUTS. 0 where the unit does not
+     * tell (IQERCD.ITESID). Under the lock. */
+    uint16_t time_outs[VTD_TIME_OUTS];
     struct iommu_queue_stats stats; /* under the lock */
 };
 
@@ -53,7 +59,8 @@ struct vtd_ticket {
     unsigned slot; /* of its wait */
     uint32_t sequence;
     uint64_t submitted_ns;
-    uint64_t finished; /* batches that had been finished by then */
+    uint64_t finished; /* batches that had been finished by then, */
+    uint64_t ites;     /* and ITEs that there had been */
 };
 
 /* Makes the queue's memory, for descriptors of 256 bits if wide, else of 128. ERR_NOMEM. */
@@ -73,7 +80,9 @@ int vtd_queue_submit(struct vtd_queue *queue, const struct vtd_descriptor *descr
                      struct vtd_ticket *ticket) MUST_CHECK;
 
 /* Waits until the unit has carried out a batch. descriptors and count are those that were submitted: the unit
- * drops waits when an invalidation of a device TLB times out, and then the whole batch is submitted again.
+ * drops waits when an invalidation of a device TLB times out, and then the whole batch is submitted again: up
+ * to 5 times, but for a time-out of a device that is in the batch, or may be, once; and as good as always for
+ * that of a device which it has nothing to do with: whoever invalidates that one's TLB gives it up.
  * ERR_TIMEOUT; ERR_HARDWARE: the unit refused a descriptor, the others are carried out.
  *
  * The deadline is a second after the submission, so that who submits to many units waits a second for all of

@@ -62,12 +62,13 @@ static void mark_fetched(struct vtd_queue *queue, unsigned slot)
  * after ITE is cleared; but a batch that the head stands in has lost what was before it. */
 static void mark_lost(struct vtd_queue *queue)
 {
+    uint16_t source_id = VTD_IQERCD_ITESID(vtd_read64(queue->registers, VTD_IQERCD));
     unsigned end = hardware_head(queue);
     bool inside = false;
     unsigned slot;
 
-    log_error("vtd%u: device %04x does not answer an invalidation", queue->unit,
-              VTD_IQERCD_ITESID(vtd_read64(queue->registers, VTD_IQERCD)));
+    log_error("vtd%u: device %04x does not answer an invalidation", queue->unit, source_id);
+    queue->time_outs[queue->stats.ite++ % VTD_TIME_OUTS] = source_id;
     for (slot = queue->head; slot != end && slot != queue->tail; slot = vtd_queue_next(slot)) {
         inside = queue->slots[slot].state == VTD_SLOT_PLAIN;
         if (!inside)
@@ -95,10 +96,8 @@ static void recover(struct vtd_queue *queue, uint32_t errors)
         queue->stats.iqe++;
         replace_refused(queue);
     }
-    if (errors & VTD_FSTS_ITE) {
-        queue->stats.ite++;
+    if (errors & VTD_FSTS_ITE)
         mark_lost(queue);
-    }
     if (errors & VTD_FSTS_ICE) {
         queue->stats.ice++;
         log_warn("vtd%u: an invalidation was answered that nobody asked for", queue->unit);
@@ -121,6 +120,46 @@ void vtd_queue_recover(struct vtd_queue *queue)
     if (errors)
         recover(queue, errors);
     spin_unlock(&queue->lock);
+}
+
+static bool is_owner(uint16_t device, const struct vtd_descriptor *descriptors, unsigned count)
+{
+    uint16_t owner;
+
+    for (unsigned i = 0; i < count; i++)
+        if (vtd_descriptor_owner(&descriptors[i], &owner) && owner == device)
+            return true;
+    return false;
+}
+
+static bool has_owner(const struct vtd_descriptor *descriptors, unsigned count)
+{
+    uint16_t owner;
+
+    for (unsigned i = 0; i < count; i++)
+        if (vtd_descriptor_owner(&descriptors[i], &owner))
+            return true;
+    return false;
+}
+
+enum vtd_fault_of vtd_queue_fault_of(struct vtd_queue *queue, const struct vtd_descriptor *descriptors,
+                                     unsigned count, struct vtd_ticket ticket)
+{
+    enum vtd_fault_of fault = VTD_FAULT_OTHER;
+    uint64_t first;
+
+    spin_lock(&queue->lock);
+    first = queue->stats.ite - ticket.ites > VTD_TIME_OUTS ? queue->stats.ite - VTD_TIME_OUTS : ticket.ites;
+    for (uint64_t n = first; n != queue->stats.ite && fault != VTD_FAULT_OWN; n++) {
+        uint16_t device = queue->time_outs[n % VTD_TIME_OUTS];
+
+        if (device && is_owner(device, descriptors, count))
+            fault = VTD_FAULT_OWN;
+        else if (!device)
+            fault = has_owner(descriptors, count) ? VTD_FAULT_OWN : VTD_FAULT_UNKNOWN;
+    }
+    spin_unlock(&queue->lock);
+    return fault;
 }
 
 /* The unit fetches in order, from queue->head or further on. */

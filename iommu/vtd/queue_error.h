@@ -38,3 +38,11 @@ bool vtd_queue_stalled(struct vtd_queue *queue) MUST_CHECK;
 /* If the unit has stopped at an error: makes it go on, and marks the batches that suffered (6.5.2.10).
  * Whoever waits calls it, without the lock; nobody else's wait is lost by that. */
 void vtd_queue_recover(struct vtd_queue *queue);
+
+/* Whose fault it is that a batch was dropped: a device's that it invalidates the TLB of; nobody can tell, and
+ * it may be that; another device's. */
+enum vtd_fault_of { VTD_FAULT_OWN, VTD_FAULT_UNKNOWN, VTD_FAULT_OTHER };
+
+/* By the time-outs since it was submitted. Without the lock. */
+enum vtd_fault_of vtd_queue_fault_of(struct vtd_queue *queue, const struct vtd_descriptor *descriptors,
+                                     unsigned count, struct vtd_ticket ticket) MUST_CHECK;

@@ -3,6 +3,7 @@
 #include "iommu/vtd/vtd.h"
 #include "iommu/domain.h"
 #include "iommu/hand_over.h"
+#include "iommu/vtd/ats.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/errata.h"
@@ -141,6 +142,7 @@ static int start_units(void)
 
 void vtd_stop(void)
 {
+    vtd_ats_stop();
     for (unsigned i = 0; i < vtd.count; i++) {
         vtd_fault_stop(&vtd.units[i]);
         vtd_unit_stop(&vtd.units[i]);
@@ -231,6 +233,7 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
     if (error)
         return error;
     dmar_log_unresolved(&vtd.dmar);
+    vtd_ats_check_config();
     /* Before any device is attached, those of RMRRs included: which of them come along depends on ACS. */
     pci_acs_enable_all();
     error = hand_over_init(config->without_reset);

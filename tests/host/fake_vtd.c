@@ -60,11 +60,21 @@ static unsigned slot_bytes(const struct fake_vtd *unit)
     return unit->iqa & VTD_IQA_DW_256 ? 32 : 16;
 }
 
+static bool time_out(struct fake_vtd *unit, uint16_t device)
+{
+    unit->fsts |= VTD_FSTS_ITE;
+    unit->iqercd = (uint64_t)device << 32;
+    unit->held_count = 0; /* 6.5.2.11: waits that were pending never complete */
+    unit->waits_held = false;
+    return false;
+}
+
 /* One descriptor; false when there is none, or the queue has stopped. */
 static bool fetch(struct fake_vtd *unit)
 {
     const uint8_t *ring = phys_to_virt(unit->iqa & VTD_PAGE_ADDRESS);
     struct vtd_descriptor descriptor = {0};
+    uint16_t source_id;
 
     if (unit->queue_dead || unit->gone || !(unit->gsts & VTD_GSTS_QIES) || unit->iqh == unit->iqt ||
         unit->fsts & (VTD_FSTS_IQE | VTD_FSTS_ITE))
@@ -80,13 +90,10 @@ static bool fetch(struct fake_vtd *unit)
     }
     unit->iqh = (unit->iqh + slot_bytes(unit)) % ((uint64_t)PAGE_SIZE << VTD_IQA_QS(unit->iqa));
     carry_out(unit, &descriptor);
-    if (unit->time_out_in >= 0 && unit->time_out_in-- == 0) {
-        unit->fsts |= VTD_FSTS_ITE;
-        unit->iqercd = 0x0018ull << 32;
-        unit->held_count = 0; /* 6.5.2.11: waits that were pending never complete */
-        unit->waits_held = false;
-        return false;
-    }
+    if (unit->time_out_in >= 0 && unit->time_out_in-- == 0)
+        return time_out(unit, unit->time_out_device);
+    if (unit->silent && vtd_descriptor_owner(&descriptor, &source_id) && unit->silent(&descriptor))
+        return time_out(unit, unit->names_nobody ? 0 : source_id);
     return true;
 }
 
@@ -361,6 +368,7 @@ void fake_vtd_install(struct fake_vtd *units, unsigned count)
         units[i].pectl = VTD_PECTL_IM;
         units[i].ends_in_wait = true;
         units[i].time_out_in = -1;
+        units[i].time_out_device = FAKE_DEVFN_NVME;
     }
     fakes = units;
     fake_count = count;

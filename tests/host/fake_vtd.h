@@ -33,10 +33,14 @@ struct fake_vtd {
                       */
     unsigned refuse_type; /* the next descriptor of this type is refused (IQE) */
     bool (*refuses)(const struct vtd_descriptor *descriptor); /* and those that this says of; NULL: none */
-    int time_out_in;      /* after so many more descriptors a device does not answer (ITE); negative: never */
-    bool waits_held;      /* waits are fetched and do not complete */
-    bool gone;            /* every register reads as all ones */
-    bool protection_dead; /* protected regions stay as they are */
+    int time_out_in; /* after so many more descriptors a device does not answer (ITE); negative: never */
+    uint16_t time_out_device; /* that it names then: 0 if it tells nobody's name */
+    bool (*silent)(
+        const struct vtd_descriptor *descriptor); /* device-TLB descriptors that end so; NULL: none */
+    bool names_nobody;                            /* not even then */
+    bool waits_held;                              /* waits are fetched and do not complete */
+    bool gone;                                    /* every register reads as all ones */
+    bool protection_dead;                         /* protected regions stay as they are */
     void (*on_step)(struct fake_vtd *unit); /* before each step of a lazy queue: changes what is above */
     void (*on_done)(const struct vtd_descriptor *descriptor); /* a descriptor was carried out */
 

@@ -7,6 +7,7 @@
 #include "iommu/fault_commands.c"
 #include "iommu/fault_ring.h"
 #include "iommu/group_commands.c"
+#include "iommu/vtd/regs.h"
 #include "lib/page_alloc.h"
 #include "lib/pci.h"
 #include "lib/rcu_command.c"
@@ -180,6 +181,27 @@ static void domains_are_shown_with_their_devices(void **state)
     assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_domain_destroy(guest), 0);
     assert_int_equal(iommu_domain_destroy(spare), 0);
+}
+
+static void a_device_with_ats_is_shown(void **state)
+{
+    const struct iommu_config config = {.ats = &nvme, .ats_count = 1};
+    struct iommu_domain *guest;
+    uint8_t table[256];
+
+    (void)state;
+    iommu_shutdown();
+    fake_vtd_install(fakes, 2);
+    fakes[0].ecap |= VTD_ECAP_DT;
+    fake_pci_install();
+    fake_pci_put32(fake_pci_add(0, FAKE_DEVFN_NVME >> 3, 0, 0x1000), 0x100, 0x0001000f);
+    assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "), &config), 0);
+    guest = create("guest");
+    assert_int_equal(iommu_attach(guest, nvme, IOMMU_NO_PASID), 0);
+    assert_shows("domains", "    0000:00:03.0  ATS\n");
+    assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
+    assert_int_equal(iommu_domain_destroy(guest), 0);
+    fake_pci_install();
 }
 
 static void a_device_that_is_cut_off_is_shown_until_it_is_detached(void **state)
@@ -400,6 +422,7 @@ int main(void)
         RUNNING(statistics_are_tables_for_people),
         RUNNING(commands_refuse_words_that_they_do_not_know),
         RUNNING(domains_are_shown_with_their_devices),
+        RUNNING(a_device_with_ats_is_shown),
         RUNNING(a_device_that_is_cut_off_is_shown_until_it_is_detached),
         RUNNING(lists_that_are_too_long_say_how_much_is_left_out),
         RUNNING(faults_are_read_out_of_the_units_and_shown),

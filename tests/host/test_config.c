@@ -46,6 +46,7 @@ static void every_key_is_taken(void **state)
     assert_fine("errata_off = some-erratum,another\n");
     assert_fine("dirty_self_test = on");
     assert_fine("dirty_self_test = off");
+    assert_fine("ats = 0000:01:00.0,0000:02:1f.7");
 }
 
 static void wrong_lines_are_named(void **state)
@@ -90,6 +91,9 @@ static void values_that_do_not_fit_are_refused(void **state)
         "trust = 0000:00:1f.8",
         "trust = 0000:00:1f.2,",
         "trust = 0000:00:1f.2 0000:00:1f.3",
+        "ats = on",
+        "ats = 0000:01:00.0,",
+        "ats =",
         "interrupt_remapping = yes",
         "interrupt_remapping =",
         "dirty_self_test = no",

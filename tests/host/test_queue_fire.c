@@ -392,10 +392,52 @@ static void a_batch_that_is_always_dropped_is_given_up(void **state)
     (void)state;
     host_set_time_ns(1);
     fake->on_step = drop_each_wait;
+    fake->time_out_device = 0; /* nobody knows whose fault it is */
     assert_int_equal(vtd_queue_run(queue, batch, 2), ERR_TIMEOUT);
     assert_int_equal(lines_with("was dropped 5 times"), 1);
     assert_int_equal(assert_adds_up().dropped, 5);
     assert_int_equal(queue->head, queue->tail);
+}
+
+static unsigned drops_left;
+
+static void drop_some_waits(struct fake_vtd *unit)
+{
+    if (!drops_left)
+        return;
+    drop_each_wait(unit);
+    drops_left -= unit->time_out_in == 0;
+}
+
+static void time_outs_of_another_device_are_no_reason_to_give_up(void **state)
+{
+    (void)state;
+    host_set_time_ns(1);
+    fake->on_step = drop_some_waits;
+    drops_left = 20;
+    assert_int_equal(vtd_queue_run(queue, batch, 2), 0);
+    assert_int_equal(assert_adds_up().dropped, 20);
+    assert_int_equal(queue->head, queue->tail);
+}
+
+static void a_device_has_two_chances_to_answer(void **state)
+{
+    const struct vtd_descriptor own = vtd_descriptor_device_tlb(
+        (struct vtd_tlb_owner){.source_id = FAKE_DEVFN_NVME}, 0, VTD_DEVICE_TLB_ALL);
+
+    (void)state;
+    host_set_time_ns(1);
+    fake->on_step = drop_some_waits;
+    drops_left = 1;
+    assert_int_equal(vtd_queue_run(queue, &own, 1), 0);
+    drops_left = 2;
+    assert_int_equal(vtd_queue_run(queue, &own, 1), ERR_TIMEOUT);
+    assert_int_equal(assert_adds_up().dropped, 3);
+    /* Where nobody is named it may be this one. */
+    fake->time_out_device = 0;
+    drops_left = 2;
+    assert_int_equal(vtd_queue_run(queue, &own, 1), ERR_TIMEOUT);
+    assert_int_equal(assert_adds_up().dropped, 5);
 }
 
 int main(void)
@@ -412,6 +454,8 @@ int main(void)
         QUEUE_TEST(a_unit_whose_turn_comes_late_still_has_its_chance),
         QUEUE_TEST(units_that_are_all_dead_cost_one_second),
         QUEUE_TEST(a_batch_that_is_always_dropped_is_given_up),
+        QUEUE_TEST(time_outs_of_another_device_are_no_reason_to_give_up),
+        QUEUE_TEST(a_device_has_two_chances_to_answer),
     };
 
     host_memory_init(16 * MIB);

@@ -34,6 +34,7 @@ void device_make(struct device *device, const char *name, uint16_t source_id, bo
                               .unit = machine_unit_of(source_id),
                               .source_id = source_id,
                               .has_ats = has_ats,
+                              .ats_on = has_ats,
                               .bus_master = true};
     expect(device_count < DEVICES_MAX && !device_find(source_id));
     devices[device_count++] = device;
@@ -192,10 +193,19 @@ static void complete(struct device *device, struct sent *sent)
     finish(device, sent);
 }
 
+static bool may_send(const struct device *device)
+{
+    return device->bus_master && !device->going;
+}
+
 static bool access_untranslated(struct device *device, const struct access *access)
 {
     struct sent *sent = take_room(device);
 
+    if (!may_send(device)) {
+        sent->in_use = false;
+        return false;
+    }
     fill(device, sent, access, REQUEST_UNTRANSLATED, access->iova);
     if (!send(device, sent))
         return false;
@@ -236,9 +246,15 @@ static bool ask(struct device *device, struct sent *sent, const struct access *a
  * the entry or the request that was made of it. */
 static bool access_translated(struct device *device, const struct access *access)
 {
-    for (;;) {
+    while (may_send(device)) {
         struct sent *sent = take_room(device);
         uint64_t hpa;
+
+        /* It may have lost the right meanwhile. */
+        if (!may_send(device) || !device->ats_on) {
+            sent->in_use = false;
+            return false;
+        }
 
         if (device_tlb_lookup(device, access->has_pasid, access->pasid, access->iova, access->write, &hpa)) {
             fill(device, sent, access, REQUEST_TRANSLATED, hpa);
@@ -252,6 +268,7 @@ static bool access_translated(struct device *device, const struct access *access
         if (!ask(device, sent, access))
             return false;
     }
+    return false;
 }
 
 static bool access_by(struct device *device, const struct access *access)
@@ -260,9 +277,9 @@ static bool access_by(struct device *device, const struct access *access)
 
     if (posted && schedule_chance(2))
         land(device, posted);
-    if (!device->bus_master)
+    if (!may_send(device))
         return false;
-    return device->has_ats ? access_translated(device, access) : access_untranslated(device, access);
+    return device->ats_on ? access_translated(device, access) : access_untranslated(device, access);
 }
 
 bool device_access(struct device *device, uint64_t iova, bool write)

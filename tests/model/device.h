@@ -21,6 +21,7 @@ struct device {
     struct unit *unit;
     uint16_t source_id;
     bool has_ats;
+    bool ats_on;     /* ATS is enabled: it goes by its TLB, and answers invalidations */
     bool bus_master; /* Bus Master Enable of its PCI command register: without it no request is sent */
     struct device_watch watch;
 
@@ -28,6 +29,8 @@ struct device {
     struct cache tlb;
     bool silent; /* does not answer invalidations */
     bool late;   /* answers them after the unit gave up */
+    bool going;  /* sends no request any more, */
+    bool gone;   /* and is not there any more */
 
     struct device_traffic *traffic; /* what it has sent, and invalidations that it has to answer */
 };
@@ -43,6 +46,17 @@ bool device_access_pasid(struct device *device, uint32_t pasid, uint64_t iova, b
 
 /* The address that the device was asked to access, also where the request carries another one. */
 uint64_t device_request_iova(const struct request *request);
+
+/* Takes it out of its slot: it does nothing any more and answers nothing, configuration space included. What
+ * it had sent has landed by then. */
+void device_go_away(struct device *device);
+
+/* Its configuration space: the command register, ATS where it has that, and PCI Express's status, which tells
+ * whether reads of it are under way. A device of device_make() has ATS on if it has it; one whose software
+ * goes by its configuration space is switched off first. */
+uint32_t device_config_read(struct device *device, unsigned offset);
+void device_config_write(struct device *device, unsigned offset, unsigned bytes, uint32_t value);
+void device_ats_switch(struct device *device, bool on);
 
 /* Waits until all that it sent has landed. */
 void device_drain(struct device *device);

@@ -107,7 +107,7 @@ void device_invalidate(struct device *device, bool has_pasid, uint32_t pasid, ui
 {
     struct device_traffic *traffic = device->traffic;
 
-    if (device->silent)
+    if (device->silent || device->gone || !device->ats_on)
         return;
     expect(traffic->to_drop_count < DEVICE_TO_DROP_MAX);
     traffic->to_drop[traffic->to_drop_count++] = (struct to_drop){has_pasid, pasid, iova, lg2, tag};
@@ -134,6 +134,20 @@ static void spoil_answers(struct device *device, const struct to_drop *drop)
             overlaps(drop, request->iova & ~((1ull << 30) - 1), 30))
             sent->stale = true;
     }
+}
+
+static bool all(const void *context, const void *entry)
+{
+    (void)context;
+    (void)entry;
+    return true;
+}
+
+void device_tlb_forget(struct device *device)
+{
+    cache_drop(&device->tlb, all, NULL);
+    for (unsigned i = 0; i < DEVICE_SENT_MAX; i++)
+        device->traffic->sent[i].stale = true;
 }
 
 struct waiting {
@@ -219,6 +233,8 @@ static void answer(struct device *device, const struct to_drop *drop)
     schedule_point(POINT_HARDWARE, NULL);
     if (device->late)
         schedule_wait(is_overdue, &overdue, "the unit to give up");
+    if (device->gone)
+        return;
     unit_queue_answer(device->unit, drop->tag, device->source_id);
 }
 

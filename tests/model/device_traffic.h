@@ -44,5 +44,14 @@ void device_tlb_add(struct device *device, const struct sent *sent);
 bool device_tlb_lookup(struct device *device, bool has_pasid, uint32_t pasid, uint64_t iova, bool write,
                        uint64_t *hpa);
 
+/* Drops all, answers on their way included. */
+void device_tlb_forget(struct device *device);
+
+/* Whether something that it waits for the answer of is under way. */
+bool device_awaits_answers(const struct device *device);
+
+/* Writes that it sent land. */
+void device_push_writes(struct device *device);
+
 /* Carries out what units ask to drop: body of the device's agent. */
 void device_answer_agent(void *device);

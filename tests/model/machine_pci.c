@@ -44,14 +44,6 @@ void machine_fix_bus_master(uint16_t source_id)
     find(source_id)->fixed = true;
 }
 
-/* Of a device that is not among the functions there is Bus Master Enable. */
-static uint32_t read_device(const struct device *device, unsigned offset)
-{
-    if (!device)
-        return ~0u;
-    return offset == PCI_COMMAND && device->bus_master ? PCI_COMMAND_MASTER : 0;
-}
-
 /* The answer to a read comes after the writes that the function sent before it (PCI ordering rules). */
 uint32_t platform_pci_read32(struct pci_address address, unsigned offset)
 {
@@ -60,7 +52,7 @@ uint32_t platform_pci_read32(struct pci_address address, unsigned offset)
 
     schedule_point(POINT_MMIO, NULL);
     if (!function)
-        return read_device(device, offset);
+        return device ? device_config_read(device, offset) : ~0u;
     if (device)
         device_drain(device);
     switch (offset) {
@@ -75,22 +67,25 @@ uint32_t platform_pci_read32(struct pci_address address, unsigned offset)
     }
 }
 
-void platform_pci_write16(struct pci_address address, unsigned offset, uint16_t value)
+static void pci_write(struct pci_address address, unsigned offset, unsigned bytes, uint32_t value)
 {
     struct function *function = find(pci_source_id(address));
     struct device *device = device_find(pci_source_id(address));
 
     schedule_point(POINT_MMIO, NULL);
     history("writes %#lx to PCI function %#lx, offset %#lx", value, pci_source_id(address), offset);
-    if (offset != PCI_COMMAND)
-        return;
-    if (function && !function->fixed)
-        function->command = value;
-    else if (!function && device)
-        device->bus_master = value & PCI_COMMAND_MASTER;
+    if (!function && device)
+        device_config_write(device, offset, bytes, value);
+    else if (function && !function->fixed && offset == PCI_COMMAND)
+        function->command = (uint16_t)value;
+}
+
+void platform_pci_write16(struct pci_address address, unsigned offset, uint16_t value)
+{
+    pci_write(address, offset, 2, value);
 }
 
 void platform_pci_write32(struct pci_address address, unsigned offset, uint32_t value)
 {
-    platform_pci_write16(address, offset, (uint16_t)value);
+    pci_write(address, offset, 4, value);
 }

@@ -21,7 +21,7 @@ struct watched {
 
 static struct list all_watched = {&all_watched, &all_watched};
 
-static struct oracle_event event_of(const struct oracle *oracle, const struct request *request)
+static struct oracle_event event_of(const struct request *request)
 {
     struct oracle_event event = {
         .who = request->device->name,
@@ -33,18 +33,15 @@ static struct oracle_event event_of(const struct oracle *oracle, const struct re
 
     if (request->type != REQUEST_TRANSLATED)
         return event;
-    /* It says only where it goes: to a page that is mapped there, if there is one. */
-    event.iova = oracle->iova;
-    for (unsigned i = 0; i < oracle->page_count; i++)
-        if (oracle->pages[i].hpa == event.hpa)
-            event.iova = oracle_iova(oracle, i);
+    /* It says only where it goes. */
+    event.iova = align_down(device_request_iova(request), PAGE_SIZE);
     return event;
 }
 
 static void on_landing(void *context, const struct request *request)
 {
     struct watched *watched = context;
-    struct oracle_event event = event_of(watched->oracle, request);
+    struct oracle_event event = event_of(request);
 
     if (request->type == REQUEST_TRANSLATION)
         return;
@@ -70,7 +67,7 @@ static bool may_be_cut_off(struct watched *watched, const struct request *reques
 static void on_refusal(void *context, const struct request *request)
 {
     struct watched *watched = context;
-    struct oracle_event event = event_of(watched->oracle, request);
+    struct oracle_event event = event_of(request);
 
     if (watched->standing == STANDING_IN && watched->since < event.began && !may_be_cut_off(watched, request))
         oracle_check_refusal(watched->oracle, &event, request->reason);

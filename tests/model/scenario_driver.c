@@ -29,6 +29,8 @@ unsigned rig_choose(unsigned count)
     return choices_choose(count);
 }
 
+static const struct pci_address rig_addresses[RIG_DEVICES] = {{0, 0, 0 << 3}, {0, 0, 1 << 3}, {0, 0, 2 << 3}};
+
 void rig_start(const struct unit_config *const *configs, unsigned units, uint64_t iova, unsigned pages)
 {
     struct iommu_domain_info info;
@@ -41,6 +43,10 @@ void rig_start(const struct unit_config *const *configs, unsigned units, uint64_
     dmar = machine_dmar(&bytes);
     /* Interrupts have scenarios of their own, and their table is most of the memory that each run makes. */
     rig.config.no_interrupt_remapping = true;
+    if (rig.ats) {
+        rig.config.ats = rig_addresses;
+        rig.config.ats_count = RIG_DEVICES;
+    }
     expect_equal(iommu_init(dmar, bytes, &rig.config), 0);
     rig.domain = iommu_domain_create("guest", &error);
     expect_equal(error, 0);
@@ -86,6 +92,8 @@ void rig_start_any(bool tracking, uint64_t iova, unsigned pages)
             usable[count++] = list[i];
     for (unsigned i = 0; i < units; i++)
         configs[i] = usable[rig_choose(count)];
+    if (rig_choose(2))
+        rig.ats = rig_choose(1 << RIG_DEVICES);
     rig_start(configs, units, iova, pages);
     expect(rig.tracked || !tracking);
 }
@@ -94,7 +102,8 @@ struct device *rig_attach(unsigned n)
 {
     static const char *const names[RIG_DEVICES] = {"device 0", "device 1", "device 2"};
 
-    device_make(&rig.devices[n], names[n], (uint16_t)(n << 3), false);
+    device_make(&rig.devices[n], names[n], (uint16_t)(n << 3), rig.ats >> n & 1);
+    device_ats_switch(&rig.devices[n], false);
     expect_equal(oracle_attach(rig.oracle, &rig.devices[n]), 0);
     rig.attached[n] = true;
     return &rig.devices[n];
@@ -190,6 +199,11 @@ void rig_start_traffic(struct rig_traffic *traffic)
 {
     has_traffic = true;
     add_agent(agent_start(AGENT_DEVICE, 0, rig.devices[traffic->device].name, traffic_main, traffic));
+}
+
+void rig_start_device(unsigned n, void (*main)(void *context))
+{
+    add_agent(agent_start(AGENT_DEVICE, 0, rig.devices[n].name, main, NULL));
 }
 
 void rig_be_idle(void)

@@ -17,6 +17,7 @@
 
 struct rig {
     struct iommu_config config; /* that rig_start() is to start with */
+    unsigned ats;               /* bit n: device n has ATS, and the driver trusts it: before rig_start() */
     struct iommu_domain *domain;
     struct oracle *oracle;
     uint64_t iova; /* the oracle's window */
@@ -35,8 +36,8 @@ struct rig {
 extern struct rig rig;
 
 /* Makes the units, starts the driver on them, makes the domain and an oracle that watches pages from iova on.
- * rig_start_any() chooses them, and how they translate: one to RIG_UNITS, all with coherent walks if the
- * domain is to track. */
+ * rig_start_any() chooses them, which devices have ATS, and how they translate: one to RIG_UNITS, all with
+ * coherent walks if the domain is to track. */
 void rig_start(const struct unit_config *const *configs, unsigned units, uint64_t iova, unsigned pages);
 void rig_start_any(bool tracking, uint64_t iova, unsigned pages);
 
@@ -102,6 +103,9 @@ struct rig_traffic {
 };
 
 void rig_start_traffic(struct rig_traffic *traffic);
+
+/* What else device n does. */
+void rig_start_device(unsigned n, void (*main)(void *context));
 
 /* Any other agent on a CPU. */
 void rig_start_cpu(unsigned cpu, const char *name, void (*main)(void *context), void *context);

@@ -94,7 +94,7 @@ SCENARIO(refused_no_device_tlb_legacy,
     struct unit *unit = start(&unit_modern, false);
 
     attach(unit, BARE_SECOND_STAGE, false);
-    probe.device.has_ats = true;
+    probe.device.has_ats = probe.device.ats_on = true;
     expect_fault(unit, IOVA, false, SPEC_LCT_5);
 }
 
@@ -133,7 +133,7 @@ SCENARIO(refused_no_device_tlb, .what = "a device asks for a translation without
     struct unit *unit = start(&unit_modern, true);
 
     attach(unit, BARE_FIRST_STAGE, false);
-    probe.device.has_ats = true;
+    probe.device.has_ats = probe.device.ats_on = true;
     expect_fault(unit, IOVA, true, SPEC_SCT_5);
 }
 
@@ -200,7 +200,7 @@ SCENARIO(no_answer_of_pasid_entry,
     struct unit *unit = start(&unit_modern, true);
 
     bare_attach(unit, SOURCE, BARE_FIRST_STAGE, DID, bare_table(unit), 4, false, true);
-    probe.device.has_ats = true;
+    probe.device.has_ats = probe.device.ats_on = true;
     schedule_set_calm(false);
     probe_expect_pasid_refused(&probe, PASID, IOVA, true, SPEC_SPT_2);
     probe_expect_pasid_refused(&probe, 64, IOVA, true, SPEC_SPD_2);

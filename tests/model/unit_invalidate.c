@@ -226,7 +226,7 @@ static void send_to_device(struct unit_pending *descriptor, uint16_t source_id, 
     descriptor->awaits_device = true;
     if (lg2 < 64)
         address &= ~((1ull << lg2) - 1);
-    if (device && device->has_ats)
+    if (device)
         device_invalidate(device, has_pasid, pasid, lg2 < 64 ? address : 0, lg2, descriptor->tag);
 }
 

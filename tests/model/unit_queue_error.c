@@ -44,7 +44,7 @@ bool unit_queue_is_hopeless(const struct unit *unit, unsigned n)
     if (!descriptor->awaits_device)
         return false;
     device = device_find(device_of(descriptor));
-    return !device || !device->has_ats || device->silent || device->late;
+    return !device || !device->ats_on || device->silent || device->late || device->gone;
 }
 
 static void drop(struct unit *unit, unsigned n)

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ATS, for devices that the configuration trusts with it.
+ *
+ * A device with ATS on and no present entry is refused whatever it asks. So ATS is switched on before the
+ * device comes on the list, and off after it has left it: whoever finds it on the list may send it
+ * invalidations, and gets an answer. */
+#include "iommu/vtd/ats.h"
+#include "iommu/vtd/context.h"
+#include "iommu/vtd/device_tlb.h"
+#include "iommu/vtd/reserved.h"
+#include "iommu/vtd/stage.h"
+#include "iommu/vtd/vtd.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/mutant.h"
+#include "lib/pci.h"
+#include "lib/pci_ats.h"
+
+static bool is_trusted(struct pci_address device)
+{
+    const struct iommu_config *config = vtd_config();
+
+    for (unsigned i = 0; i < config->ats_count; i++)
+        if (pci_address_equal(config->ats[i], device))
+            return true;
+    return false;
+}
+
+void vtd_ats_check_config(void)
+{
+    const struct iommu_config *config = vtd_config();
+
+    for (unsigned i = 0; i < config->ats_count; i++)
+        if (!pci_find(config->ats[i]))
+            log_warn("ATS: this machine has no function " PCI_FORMAT, PCI_ARGS(config->ats[i]));
+}
+
+/* --- who may --- */
+
+/* The n-th structure of a type that keeps its rules and is for the device's segment. */
+static const struct dmar_structure *find_structure(enum dmar_type type, uint16_t segment, unsigned n)
+{
+    const struct dmar_table *table = &vtd_dmar()->table;
+
+    for (unsigned i = 0; i < table->count; i++) {
+        const struct dmar_structure *structure = &table->structures[i];
+
+        if (structure->type == type && !structure->fault.rule && structure->segment == segment && n-- == 0)
+            return structure;
+    }
+    return NULL;
+}
+
+/* An endpoint of the root complex that firmware names as one that has a TLB (8.8). */
+static const struct dmar_structure *find_satc(struct pci_address device)
+{
+    const struct dmar_structure *satc;
+
+    for (unsigned n = 0; (satc = find_structure(DMAR_SATC, device.segment, n)); n++)
+        if (dmar_scopes_cover(&satc->scopes, device.segment, device))
+            return satc;
+    return NULL;
+}
+
+static bool is_required(struct pci_address device)
+{
+    const struct dmar_structure *satc = find_satc(device);
+
+    return satc && satc->flags & DMAR_SATC_ATC_REQUIRED;
+}
+
+static bool has_atsr(struct pci_address root_port)
+{
+    const struct dmar_structure *atsr;
+
+    for (unsigned n = 0; (atsr = find_structure(DMAR_ATSR, root_port.segment, n)); n++)
+        if (atsr->flags & DMAR_ATSR_ALL_PORTS ||
+            dmar_scopes_cover(&atsr->scopes, root_port.segment, root_port))
+            return true;
+    return false;
+}
+
+/* The way up of its requests (8.5). Endpoints of the root complex pass no root port: none of its structures
+ * says anything against them. */
+static const char *refusal_of_path(struct pci_address device)
+{
+    const struct pci_function *bridge = pci_bridge_above(device), *top = bridge;
+
+    for (; bridge; bridge = pci_bridge_above(bridge->address)) {
+        enum pci_express_type type = pci_express_type(bridge->address);
+
+        if (type != PCI_EXPRESS_ROOT_PORT && type != PCI_EXPRESS_UPSTREAM && type != PCI_EXPRESS_DOWNSTREAM)
+            return "there is a bridge above it that is no PCI Express port";
+        top = bridge;
+    }
+    if (!top)
+        return NULL;
+    if (pci_express_type(top->address) != PCI_EXPRESS_ROOT_PORT)
+        return "the topmost bridge above it is no root port";
+    return has_atsr(top->address) ? NULL : "no ATSR of the DMAR table names its root port (8.5)";
+}
+
+const char *vtd_ats_refusal(const struct vtd_unit *unit, struct pci_address device, unsigned *queue_depth)
+{
+    struct pci_ats ats;
+
+    if (!unit->cap.device_tlb)
+        return "its unit knows no TLBs of devices (ECAP.DT)";
+    if (!pci_ats_find(device, &ats))
+        return "it has no ATS capability";
+    *queue_depth = ats.queue_depth;
+    if (!is_required(device))
+        return refusal_of_path(device);
+    return unit->scalable ? NULL
+                          : "in legacy mode its ATS is the root complex's own (SATC, ATC_REQUIRED, 8.8)";
+}
+
+static const char *refusal(const struct iommu_domain *domain, const struct vtd_unit *unit,
+                           struct pci_address device, unsigned *queue_depth)
+{
+    if (domain == vtd_reserved_domain())
+        return "firmware goes on using it (RMRR)";
+    if (!domain->pt.root)
+        return "nothing is translated for it";
+    return vtd_ats_refusal(unit, device, queue_depth);
+}
+
+/* --- in --- */
+
+/* False: it goes without, and the log says why. */
+static bool switch_on(struct iommu_domain *domain, const struct vtd_tlb *tlb)
+{
+    const char *why = NULL;
+
+    if (pci_ats_switch_on(tlb->device)) {
+        why = "it does not keep what is written";
+    } else if (!mutant(ATS_LIST_LATE) && !vtd_device_tlb_join(domain, tlb)) {
+        (void)pci_ats_switch_off(tlb->device);
+        why = "the domain has as many devices with ATS as it can have";
+    }
+    if (why)
+        log_warn("vtd%u: " PCI_FORMAT " goes without ATS: %s", tlb->unit->index, PCI_ARGS(tlb->device), why);
+    else
+        log_info("vtd%u: " PCI_FORMAT " of domain %s keeps translations itself (ATS), and takes in %u "
+                 "invalidations at a time",
+                 tlb->unit->index, PCI_ARGS(tlb->device), domain->name, tlb->queue_depth);
+    return !why;
+}
+
+/* The first that the device is in, by any PASID. */
+static void join_as_first(struct iommu_domain *domain, struct vtd_tlb *tlb, struct vtd_ats *ats)
+{
+    const char *why;
+
+    if (!is_trusted(tlb->device)) {
+        if (is_required(tlb->device))
+            log_warn("vtd%u: " PCI_FORMAT " needs ATS to work (SATC, 8.8), and nobody trusts it with that",
+                     tlb->unit->index, PCI_ARGS(tlb->device));
+        return;
+    }
+    why = refusal(domain, tlb->unit, tlb->device, &tlb->queue_depth);
+    if (why) {
+        log_warn("vtd%u: " PCI_FORMAT " goes without ATS: %s", tlb->unit->index, PCI_ARGS(tlb->device), why);
+        return;
+    }
+    ats->was_master = pci_bus_master_stop(tlb->device);
+    ats->on = switch_on(domain, tlb);
+}
+
+int vtd_ats_join(struct iommu_domain *domain, struct vtd_unit *unit, const uint64_t *context,
+                 struct pci_address device, uint32_t pasid, struct vtd_ats *ats)
+{
+    struct vtd_tlb tlb = {unit, device, pasid, 0};
+    struct pci_ats caps;
+
+    *ats = (struct vtd_ats){.on = vtd_context_has_ats(context)};
+    if (!vtd_context_is_used(context)) {
+        join_as_first(domain, &tlb, ats);
+        return 0;
+    }
+    if (!ats->on)
+        return 0;
+    (void)pci_ats_find(device, &caps);
+    tlb.queue_depth = caps.queue_depth;
+    if (mutant(ATS_LIST_LATE) || vtd_device_tlb_join(domain, &tlb))
+        return 0;
+    log_error("vtd%u: " PCI_FORMAT " cannot be in domain %s: it has ATS, as %u devices there already",
+              unit->index, PCI_ARGS(device), domain->name, IOMMU_ATS_SLOTS);
+    return ERR_UNSUPPORTED;
+}
+
+void vtd_ats_go_on(struct vtd_unit *unit, const uint64_t *context, struct pci_address device,
+                   const struct vtd_ats *ats)
+{
+    if (!ats->was_master)
+        return;
+    platform_pci_write16(device, PCI_COMMAND, pci_read16(device, PCI_COMMAND) | PCI_COMMAND_MASTER);
+    /* Who cuts it off takes the present bit first and this right after that, so one of the two is the last to
+     * write here, and knows. */
+    if (!vtd_context_is_retracted(context))
+        return;
+    log_error("vtd%u: " PCI_FORMAT " was cut off while it was attached", unit->index, PCI_ARGS(device));
+    (void)pci_bus_master_stop(device);
+}
+
+/* --- out --- */
+
+void vtd_ats_stop_dma(struct pci_address device, bool whole)
+{
+    if (whole)
+        (void)pci_bus_master_stop(device);
+}
+
+/* What it holds by one PASID, while it is in other domains by others, or with its entries gone for good. */
+static int drop(struct iommu_domain *domain, const struct vtd_tlb *tlb, bool whole)
+{
+    if (vtd_device_tlb_drop(domain, tlb))
+        return 0;
+    if (!whole)
+        return vtd_device_tlb_cut_off(domain, tlb);
+    /* The unit has confirmed that it lets nothing of it through any more; what it had let through has to end.
+     */
+    log_warn("vtd%u: " PCI_FORMAT " is blocked, and does not say whether it has dropped its translations",
+             tlb->unit->index, PCI_ARGS(tlb->device));
+    return pci_wait_quiet(tlb->device) ? 0 : ERR_TIMEOUT;
+}
+
+int vtd_ats_leave(struct iommu_domain *domain, struct vtd_unit *unit, struct pci_address device,
+                  uint32_t pasid, bool whole, int unconfirmed)
+{
+    const struct vtd_tlb tlb = {unit, device, pasid, 0};
+    int error;
+
+    if (unconfirmed) {
+        /* It may stay on the list, since the unit may go by its entry. */
+        error = vtd_device_tlb_cut_off(domain, &tlb);
+        return error ? error : unconfirmed;
+    }
+    error = drop(domain, &tlb, whole);
+    if (!error || whole)
+        vtd_device_tlb_leave(domain, &tlb);
+    if (whole)
+        (void)pci_ats_switch_off(device);
+    return error;
+}
+
+void vtd_ats_stop(void)
+{
+    const struct iommu_config *config = vtd_config();
+
+    for (unsigned i = 0; i < config->ats_count; i++)
+        if (vtd_unit_of(config->ats[i]))
+            (void)pci_ats_switch_off(config->ats[i]);
+}
+
+bool iommu_device_has_ats(struct pci_address device)
+{
+    const struct vtd_unit *unit = vtd_unit_of(device);
+    const uint64_t *context = unit && unit->root ? vtd_context_find(unit, device) : NULL;
+
+    return context && vtd_context_has_ats(context);
+}
