@@ -45,8 +45,8 @@ struct iommu_device_capabilities {
     uint32_t apic_id_max;         /* of the CPUs that its interrupts reach */
 };
 
-/* ERR_NOT_FOUND: no unit that is on covers the device; *capabilities is as it was. The device need not be
- * there. */
+/* ERR_NOT_FOUND: no unit that is on covers the device; ERR_NOMEM; *capabilities is as it was then. The device
+ * need not be there. */
 int iommu_device_capabilities(struct pci_address device, struct iommu_device_capabilities *capabilities)
     MUST_CHECK;
 

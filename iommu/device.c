@@ -9,7 +9,7 @@
  * lock. Groups are computed without it: should two computations differ, their groups still meet in an id. */
 #include "iommu/domain.h"
 #include "iommu/group.h"
-#include "iommu/hand_over.h"
+#include "iommu/group_reset.h"
 #include "lib/error.h"
 #include "lib/list.h"
 #include "lib/log.h"
@@ -95,10 +95,10 @@ static void log_rival(const struct attachment *attachment, struct pci_address de
     const struct iommu_group *group = &attachment->group;
 
     if (group->count > 1)
-        log_error("iommu: " PCI_FORMAT " cannot go to domain %s alone: its group, " PCI_FORMAT
-                  " and %u more, is in domain %s, and is one since %s",
-                  PCI_ARGS(device), attachment->domain->name, PCI_ARGS(companion(group, device)),
-                  group->count - 2, domain, group->why);
+        log_error("iommu: " PCI_FORMAT " cannot go to domain %s alone: its group, of %u ids with " PCI_FORMAT
+                  ", is in domain %s, and is one since %s",
+                  PCI_ARGS(device), attachment->domain->name, group->count,
+                  PCI_ARGS(companion(group, device)), domain, group->why);
 }
 
 /* Puts it on the list, moving. ERR_BUSY. */
@@ -208,8 +208,9 @@ int iommu_attach(struct iommu_domain *domain, struct pci_address device, uint32_
     }
     error = check(attachment, device);
     if (!error)
-        error = hand_over(&attachment->group, domain->owns_nothing ? HAND_OVER_NOBODY : domain->number,
-                          attachment->shared);
+        error =
+            group_reset_for(&attachment->group, domain->owns_nothing ? GROUP_RESET_NOBODY : domain->number,
+                            attachment->shared);
     if (!error)
         error = attach(attachment);
     if (error) {

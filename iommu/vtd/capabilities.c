@@ -63,11 +63,34 @@ static const struct vtd_unit *find_unit(struct pci_address device)
     return unit && unit->on && iommu_is_on() ? unit : NULL;
 }
 
-static const char *why_not_attached(const struct vtd_unit *unit, struct pci_address device)
+/* Visits each id of a device's group, its own included. */
+static void find_obstacle(void *context, struct pci_address id, bool alias)
 {
-    if (vtd_device_is_reserved(device))
-        return "firmware goes on using it (an RMRR names it)";
-    return vtd_unit_has_stage(unit, vtd_stage()) ? NULL : "its unit lacks the stage that domains are of";
+    const char **why_not = context;
+    const struct vtd_unit *unit = find_unit(id);
+
+    (void)alias;
+    if (*why_not)
+        return;
+    if (!unit)
+        *why_not = "no unit that is on covers one of its group";
+    else if (vtd_device_is_reserved(id))
+        *why_not = "firmware goes on using it, or one of its group (an RMRR names it)";
+    else if (!vtd_unit_has_stage(unit, vtd_stage()))
+        *why_not = "its unit lacks the stage that domains are of";
+}
+
+/* ERR_NOMEM; *why_not is NULL where nothing is in the way. */
+static int find_why_not_attached(struct pci_address device, const char **why_not)
+{
+    int error;
+
+    *why_not = NULL;
+    error = iommu_group_visit(device, find_obstacle, why_not);
+    if (error != ERR_UNSUPPORTED)
+        return error;
+    *why_not = "it is a port of PCI Express";
+    return 0;
 }
 
 static uint32_t pasids_of(const struct vtd_unit *unit)
@@ -81,10 +104,13 @@ int iommu_device_capabilities(struct pci_address device, struct iommu_device_cap
 {
     const struct vtd_unit *unit = find_unit(device);
     const char *why_not;
+    int error;
 
     if (!unit)
         return ERR_NOT_FOUND;
-    why_not = why_not_attached(unit, device);
+    error = find_why_not_attached(device, &why_not);
+    if (error)
+        return error;
     *capabilities = (struct iommu_device_capabilities){
         .unit = unit->index,
         .attaches = !why_not,

@@ -2,7 +2,7 @@
 /* Finds the units in the DMAR table and switches all of them on, or none. */
 #include "iommu/vtd/vtd.h"
 #include "iommu/domain.h"
-#include "iommu/hand_over.h"
+#include "iommu/group_reset.h"
 #include "iommu/vtd/ats.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/did.h"
@@ -236,7 +236,7 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
     vtd_ats_check_config();
     /* Before any device is attached, those of RMRRs included: which of them come along depends on ACS. */
     pci_acs_enable_all();
-    error = hand_over_init(config->without_reset);
+    error = group_reset_init(config->without_reset);
     if (!error)
         error = start_all();
     /* Units that were taken over go off, so what they checked has to stop. The memory stays until the next

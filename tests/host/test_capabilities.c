@@ -5,8 +5,10 @@
 #include "iommu/vtd/regs.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
+#include "lib/pci.h"
 #include "lib/rcu.h"
 #include "lib/units.h"
+#include "tests/host/fake_pci.h"
 #include "tests/host/fake_vtd.h"
 #include "tests/host/host.h"
 #include "tests/host/unit.h"
@@ -419,11 +421,31 @@ static void what_firmware_uses_is_told_of_its_devices_alone(void **state)
     assert_int_equal(of_nvme.count, 2);
     assert_false(device_capabilities(display).attaches);
     assert_string_equal(device_capabilities(display).why_not_attached,
-                        "firmware goes on using it (an RMRR names it)");
+                        "firmware goes on using it, or one of its group (an RMRR names it)");
     domain = create();
     assert_int_equal(iommu_attach(domain, display, IOMMU_NO_PASID), ERR_UNSUPPORTED);
     assert_int_equal(iommu_domain_destroy(domain), 0);
     host_set_reserved(1, 0);
+}
+
+static void what_is_in_the_way_of_its_group_is_told_of_a_device(void **state)
+{
+    const struct pci_address beside = {0, 0, display.devfn + 1}, port = {0, 0, 0x1c << 3};
+
+    (void)state;
+    fake_pci_install();
+    fake_pci_add(0, display.devfn >> 3, 0, 1)->space[PCI_HEADER_TYPE] = 0x80;
+    fake_pci_add(0, display.devfn >> 3, 1, 1);
+    fake_pci_make_express(fake_pci_add_bridge(0, port.devfn >> 3, 1, 1), 4);
+    assert_int_equal(pci_scan((const uint16_t[]){0}, 1), 0);
+    host_set_reserved(RMRR_HPA, RMRR_LAST);
+    start(&(struct iommu_config){0});
+    assert_string_equal(device_capabilities(beside).why_not_attached,
+                        "firmware goes on using it, or one of its group (an RMRR names it)");
+    assert_string_equal(device_capabilities(port).why_not_attached, "it is a port of PCI Express");
+    host_set_reserved(1, 0);
+    fake_pci_install();
+    assert_int_equal(pci_scan((const uint16_t[]){0}, 1), 0);
 }
 
 int main(void)
@@ -443,6 +465,7 @@ int main(void)
         ON_UNITS(why_interrupts_are_not_remapped_is_said),
         ON_UNITS(what_is_reserved_cannot_be_mapped),
         ON_UNITS(what_firmware_uses_is_told_of_its_devices_alone),
+        ON_UNITS(what_is_in_the_way_of_its_group_is_told_of_a_device),
     };
 
     host_memory_init(64 * MIB);

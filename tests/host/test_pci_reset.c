@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Resets of made-up functions that behave, and of some that do not; and devices that change hands. */
-#include "iommu/hand_over.h"
+#include "iommu/group_reset.h"
 #include "lib/error.h"
 #include "lib/pci.h"
 #include "lib/pci_reset.h"
@@ -342,7 +342,7 @@ static int give(const struct fake_function *fake, uint64_t domain_number, bool s
     int error = iommu_group_find(fake->address, &group);
 
     assert_int_equal(error, 0);
-    error = hand_over(&group, domain_number, shared);
+    error = group_reset_for(&group, domain_number, shared);
     iommu_group_free(&group);
     return error;
 }
@@ -354,7 +354,7 @@ static void who_goes_to_another_domain_is_reset(void **state)
     (void)state;
     fake->written = reset_by_flr;
     scan();
-    assert_int_equal(hand_over_init(false), 0);
+    assert_int_equal(group_reset_init(false), 0);
     assert_int_equal(give(fake, 1, false), 0); /* as firmware left it */
     assert_int_equal(give(fake, 1, false), 0);
     assert_int_equal(resets, 0);
@@ -376,14 +376,14 @@ static void who_cannot_be_reset_stays_unless_it_is_allowed(void **state)
 
     (void)state;
     scan();
-    assert_int_equal(hand_over_init(false), 0);
+    assert_int_equal(group_reset_init(false), 0);
     assert_int_equal(give(fake, 1, false), 0);
     assert_int_equal(give(fake, 2, false), ERR_UNSUPPORTED);
     assert_non_null(strstr(host_log(),
                            "0000:00:01.0 has been in another domain, and there is no way to reset "
                            "it; \"reset = none\" in lull.cfg would let it go as it is"));
     assert_int_equal(give(fake, 1, false), 0);
-    assert_int_equal(hand_over_init(true), 0);
+    assert_int_equal(group_reset_init(true), 0);
     assert_int_equal(give(fake, 1, false), 0);
     assert_int_equal(give(fake, 2, false), 0);
     assert_int_equal(fake->space[PCI_COMMAND], PCI_COMMAND_MEMORY); /* stopped all the same */
@@ -398,7 +398,7 @@ static void a_group_is_reset_as_a_whole_or_not_at_all(void **state)
     one->written = reset_by_flr;
     fake_pci_make_express(two, ENDPOINT);
     scan();
-    assert_int_equal(hand_over_init(false), 0);
+    assert_int_equal(group_reset_init(false), 0);
     assert_int_equal(give(two, 1, false), 0);
     assert_int_equal(give(one, 2, false), ERR_UNSUPPORTED);
     assert_int_equal(resets, 0);
@@ -416,7 +416,7 @@ static void who_did_not_come_back_is_tried_again(void **state)
     fake->written = change_id;
     id_after = 0xffff0001;
     scan();
-    assert_int_equal(hand_over_init(false), 0);
+    assert_int_equal(group_reset_init(false), 0);
     assert_int_equal(give(fake, 1, false), 0);
     assert_int_equal(give(fake, 2, false), ERR_TIMEOUT);
     fake_pci_put32(fake, PCI_ID, 0x00018086);

@@ -35,6 +35,7 @@ SKIPS = (
     (r"needs \d CPUs|there is one CPU only|one CPU cannot .*|the only CPU's timer .*",
      lambda case: case.cpus == 1),
     (r"no UHCI controller", lambda case: True),
+    (r"no virtio entropy device", lambda case: True),
     (r"\d+ faults in 2 s are no storm: .*", lambda case: True),
 )
 

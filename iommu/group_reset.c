@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who has had each function since its last reset. An entry is read and written only by who moves the
  * function's group (iommu/device.c), so there is no lock. */
-#include "iommu/hand_over.h"
+#include "iommu/group_reset.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
@@ -16,7 +16,7 @@ static uint64_t *owners;
 static unsigned owner_count;
 static bool allow_without_reset;
 
-int hand_over_init(bool without_reset)
+int group_reset_init(bool without_reset)
 {
     unsigned count = 0;
 
@@ -43,7 +43,7 @@ static bool changes_hands(const struct iommu_group *group, uint64_t domain_numbe
     for (unsigned i = 0; i < group->functions && !mutant(RESET_LEFT_OUT); i++) {
         const uint64_t *owner = owner_of(group->ids[i]);
 
-        if (owner && *owner != HAND_OVER_NOBODY && *owner != domain_number)
+        if (owner && *owner != GROUP_RESET_NOBODY && *owner != domain_number)
             return true;
     }
     return false;
@@ -63,7 +63,7 @@ static int check_methods(const struct iommu_group *group)
     return 0;
 }
 
-int hand_over(const struct iommu_group *group, uint64_t domain_number, bool shared)
+int group_reset_for(const struct iommu_group *group, uint64_t domain_number, bool shared)
 {
     bool reset = changes_hands(group, domain_number);
 

@@ -11,14 +11,14 @@
 /* Nobody has had any device of the table yet: the first domain gets it as firmware left it. With
  * without_reset functions that cannot be reset are handed on as they are. Once, by iommu_init(), when no
  * device is attached. ERR_NOMEM. */
-int hand_over_init(bool without_reset) MUST_CHECK;
+int group_reset_init(bool without_reset) MUST_CHECK;
 
 /* The number of a domain of the hypervisor's own, whose devices are nobody's afterwards. */
-#define HAND_OVER_NOBODY 0ull
+#define GROUP_RESET_NOBODY 0ull
 
 /* Makes a group ready for the domain with this number: resets its functions unless no domain but that one has
  * had any of them since their last reset. The group is blocked, and its entry on the list of iommu/device.c
  * keeps others from it. shared: it is in a domain by another PASID at this time, and so is only noted.
  * Functions that pci_scan() did not find are left alone. ERR_UNSUPPORTED: a function cannot be reset (the log
  * names it); and as pci_reset(): then the next call tries again. */
-int hand_over(const struct iommu_group *group, uint64_t domain_number, bool shared) MUST_CHECK;
+int group_reset_for(const struct iommu_group *group, uint64_t domain_number, bool shared) MUST_CHECK;
