@@ -149,7 +149,7 @@ help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
 	@echo 'make test        install what is missing, build, and run every test'
 	@echo 'make torture     RCU on threads, without and with ThreadSanitizer, for SECONDS=n each (30)'
-	@echo 'make test-spin   the Spin models of RCU (tests/spin), whole and with each step left out'
+	@echo 'make test-spin   the Spin models of RCU and pruning (tests/spin), whole and with each step left out'
 	@echo 'make soak        the driver on the VT-d in software, with ever new seeds, for SECONDS=n (30)'
 	@echo 'make fuzz        fuzzers of all kinds, for SECONDS=n in all (30); docs/testing.md'
 	@echo 'make coverage    lines of iommu/ and lib/ that the host tests run'
