@@ -154,13 +154,13 @@ static int settle(struct iommu_domain *domain, struct gather *gather, struct dir
 }
 
 /* The same, and again for the tables above that are empty then. */
-static int settle_and_prune(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct gather *gather,
-                            struct dirty_bitmap *dirty)
+static int settle_and_unlink(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct gather *gather,
+                             struct dirty_bitmap *dirty)
 {
     int error = settle(domain, gather, dirty);
 
-    while (!error && gather->prune_again) {
-        domain->pt_ops->prune(&domain->pt, iova, last, gather);
+    while (!error && gather->unlink_again) {
+        domain->pt_ops->unlink_empty(&domain->pt, iova, last, gather);
         error = settle(domain, gather, dirty);
     }
     return error;
@@ -173,7 +173,7 @@ static int unmap_whole(struct iommu_domain *domain, uint64_t iova, uint64_t last
 
     gather_init(&gather);
     error = domain->pt_ops->unlink(&domain->pt, iova, last, &gather, dirty);
-    return error ? error : settle_and_prune(domain, iova, last, &gather, dirty);
+    return error ? error : settle_and_unlink(domain, iova, last, &gather, dirty);
 }
 
 /* ERR_UNSUPPORTED where nothing is translated. */

@@ -16,7 +16,7 @@
     X(NO_FENCE_AFTER_IDLE, "a CPU that comes back from idle reads before it is seen to be back")             \
     X(FROZEN_SKIPPED, "a mapper installs in a table that is frozen")                                         \
     X(THAWED_AT_ONCE, "the place of a table that became empty is free before the invalidation")              \
-    X(PRUNE_LEAVES_OTHERS, "who takes the last page of a table out invalidates that one only")               \
+    X(UNLINK_LEAVES_OTHERS, "who takes the last page of a table out invalidates that one only")               \
     X(NO_TABLE_FLUSH, "a new table is linked before it is in memory")                                        \
     X(NO_SETTLE, "a mapper that finds a table linked leaves it to the one who linked it to flush the entry") \
     X(NO_SETTLE_ON_UNMAP, "the same by who unmaps what is below")                                            \

@@ -24,7 +24,7 @@ void gather_init(struct gather *gather)
 {
     clear(gather);
     gather->frozen_count = 0;
-    gather->prune_again = false;
+    gather->unlink_again = false;
     gather->splits = 0;
 }
 
@@ -53,7 +53,7 @@ static void thaw(struct gather *gather)
 
         atomic_write_release(entry, 0ull);
         if (!pt_table_release(entry, 1))
-            gather->prune_again = true;
+            gather->unlink_again = true;
     }
 }
 

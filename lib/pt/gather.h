@@ -28,7 +28,8 @@ struct gather {
      * the range. */
     uint64_t *frozen[2];
     unsigned frozen_count;
-    bool prune_again;      /* those entries are empty now, and a table that one lay in is too: pt_ops.prune */
+    bool unlink_again; /* those entries are empty now, and a table that one lay in is too: pt_ops.unlink_empty
+                        */
     uint32_t *open_splits; /* the tree's, of which so many are this gather's */
     uint32_t splits;
     enum gather_state state;

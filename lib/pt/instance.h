@@ -27,9 +27,9 @@ static int unlink(struct pt *pt, uint64_t iova, uint64_t last, struct gather *ga
     return pt_unlink(&format, pt, iova, last, gather, dirty);
 }
 
-static void prune(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather)
+static void unlink_empty(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather)
 {
-    pt_prune(&format, pt, iova, last, gather);
+    pt_unlink_empty(&format, pt, iova, last, gather);
 }
 
 static int split(struct pt *pt, uint64_t iova, uint64_t last, unsigned level, struct gather *gather)
@@ -79,7 +79,7 @@ const struct pt_ops PT_INSTANCE = {
     .prot = PT_PROT,
     .map = map,
     .unlink = unlink,
-    .prune = prune,
+    .unlink_empty = unlink_empty,
     .split = split,
     .merge = merge,
     .lookup = lookup,

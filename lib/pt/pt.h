@@ -101,8 +101,8 @@ struct pt_ops {
 
     /* Detaches the tables on the way to iova and to last that are empty, into gather. unlink() does so; but
      * one that a frozen entry of another gather's lay in can only go after that one's invalidation: who
-     * finds prune_again set in a gather calls this, and settles once more. */
-    void (*prune)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather);
+     * finds unlink_again set in a gather calls this, and settles once more. */
+    void (*unlink_empty)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather);
 
     /* Splits every leaf that meets [iova, last] and is above level until none there is, each part dirty if
      * the leaf was. ERR_NOMEM: some are split. */

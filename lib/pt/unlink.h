@@ -62,8 +62,8 @@ static ALWAYS_INLINE void pt_path_to(const struct pt_format *fmt, const struct p
 /* Detaches the tables of a path that became empty, from the lowest up. A mapper that found one before cannot
  * install anything there and starts again. Then it meets the entry that pointed to it, which stays frozen
  * until no agent goes through the table any more. */
-static ALWAYS_INLINE void pt_prune_path(struct pt *pt, const struct pt_path *path, uint64_t iova,
-                                        struct gather *gather)
+static ALWAYS_INLINE void pt_unlink_path(struct pt *pt, const struct pt_path *path, uint64_t iova,
+                                         struct gather *gather)
 {
     uint64_t start, count = gather->table_count;
 
@@ -80,7 +80,7 @@ static ALWAYS_INLINE void pt_prune_path(struct pt *pt, const struct pt_path *pat
          * unit has cached from this table must go before the table does. */
         start = align_down(iova, PT_ENTRY_SIZE(level + 1));
         gather_add_table(gather, table, start, level);
-        if (mutant(PRUNE_LEAVES_OTHERS))
+        if (mutant(UNLINK_LEAVES_OTHERS))
             gather_add_range(gather, iova, iova + PAGE_SIZE - 1);
         else
             gather_add_range(gather, start, start + PT_ENTRY_SIZE(level + 1) - 1);
@@ -192,27 +192,27 @@ static ALWAYS_INLINE void pt_unlink_step(const struct pt_format *fmt, struct pt 
     gather_add_range(range->gather, start, range->iova <= last ? range->iova - 1 : last);
     left = pt_table_release(slots, taken);
     if (range->iova > last && left <= range->gather->frozen_count)
-        pt_prune_path(pt, &path, start, range->gather);
+        pt_unlink_path(pt, &path, start, range->gather);
 }
 
 /* Detaches the tables on the way to iova that are empty. */
-static inline void pt_prune_at(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
-                               struct gather *gather)
+static inline void pt_unlink_empty_at(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
+                                      struct gather *gather)
 {
     struct pt_path path;
 
     rcu_read_lock();
     pt_path_to(fmt, pt, iova, iova, &path);
-    pt_prune_path(pt, &path, iova, gather);
+    pt_unlink_path(pt, &path, iova, gather);
     rcu_read_unlock();
 }
 
 /* Tables in the middle of a range went with it. */
-static inline void pt_prune_edges(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
-                                  struct gather *gather)
+static inline void pt_unlink_empty_edges(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
+                                         uint64_t last, struct gather *gather)
 {
-    pt_prune_at(fmt, pt, iova, gather);
-    pt_prune_at(fmt, pt, align_down(last, PAGE_SIZE), gather);
+    pt_unlink_empty_at(fmt, pt, iova, gather);
+    pt_unlink_empty_at(fmt, pt, align_down(last, PAGE_SIZE), gather);
 }
 
 static ALWAYS_INLINE int pt_unlink(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
@@ -234,14 +234,14 @@ static ALWAYS_INLINE int pt_unlink(const struct pt_format *fmt, struct pt *pt, u
             rcu_quiescent();
     }
     if (steps > 1)
-        pt_prune_edges(fmt, pt, iova, last, gather);
+        pt_unlink_empty_edges(fmt, pt, iova, last, gather);
     pt_widen_for_splits(pt, gather);
     return error;
 }
 
-static inline void pt_prune(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
-                            struct gather *gather)
+static inline void pt_unlink_empty(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
+                                   struct gather *gather)
 {
-    gather->prune_again = false;
-    pt_prune_edges(fmt, pt, iova, last, gather);
+    gather->unlink_again = false;
+    pt_unlink_empty_edges(fmt, pt, iova, last, gather);
 }

@@ -98,8 +98,8 @@ static inline void api_unmap(uint64_t iova, uint64_t bytes)
     if (ops->unlink(&pt, iova, iova + bytes - 1, &gather, NULL))
         bench_fail("our engine cannot unmap");
     settle(&gather);
-    while (gather.prune_again) {
-        ops->prune(&pt, iova, iova + bytes - 1, &gather);
+    while (gather.unlink_again) {
+        ops->unlink_empty(&pt, iova, iova + bytes - 1, &gather);
         settle(&gather);
     }
 }

@@ -140,7 +140,7 @@ static void unmap(struct range range, bool report)
     }
     reference_unmap(&reference, range.iova, range.last, report ? &expected_bits : NULL);
     settle(&gather, report ? &found_bits : NULL, gather_has_tables(&gather));
-    check(!gather.prune_again); /* nobody else froze anything */
+    check(!gather.unlink_again); /* nobody else froze anything */
     if (report)
         bitmaps_compare(&range);
 }

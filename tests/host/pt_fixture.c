@@ -56,8 +56,8 @@ uint64_t settle_unmap(uint64_t iova, uint64_t last, struct gather *gather, struc
 {
     uint64_t count = settle(gather, dirty);
 
-    while (gather->prune_again) {
-        ops->prune(&pt, iova, last, gather);
+    while (gather->unlink_again) {
+        ops->unlink_empty(&pt, iova, last, gather);
         count += settle(gather, dirty);
     }
     return count;

@@ -89,7 +89,7 @@ static void split_leaf(void)
     free_later(&gather);
 }
 
-static bool pruned_again;
+static bool unlinked_again;
 
 static void unmap_pages(unsigned first, unsigned count)
 {
@@ -99,9 +99,9 @@ static void unmap_pages(unsigned first, unsigned count)
     gather_init(&gather);
     assert_int_equal(ops->unlink(&pt, iova, last, &gather, NULL), 0);
     free_later(&gather);
-    while (gather.prune_again) {
-        pruned_again = true;
-        ops->prune(&pt, iova, last, &gather);
+    while (gather.unlink_again) {
+        unlinked_again = true;
+        ops->unlink_empty(&pt, iova, last, &gather);
         free_later(&gather);
     }
 }
@@ -294,7 +294,7 @@ static void of_two_tables_side_by_side_neither_stays(void **state)
     bool more = true;
 
     (void)state;
-    pruned_again = false;
+    unlinked_again = false;
     begin(unmap_page_515, NULL);
     for (places[0] = 0; more; places[0]++) {
         tree_make(7, 0);
@@ -306,7 +306,7 @@ static void of_two_tables_side_by_side_neither_stays(void **state)
         assert_int_equal(pt.tables, 1);
         tree_free();
     }
-    assert_true(pruned_again);
+    assert_true(unlinked_again);
     end();
 }
 

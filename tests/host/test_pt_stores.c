@@ -103,7 +103,7 @@ static void finish(struct gather *gather, struct dirty_bitmap *dirty)
     (void)gather_free(gather, true);
 }
 
-/* A mapper would wait for ever for a pruner that is stopped. */
+/* A mapper would wait for ever for one that detaches an empty table and is stopped. */
 static bool meets_frozen(unsigned page)
 {
     struct watched at = {.page = page};
@@ -169,8 +169,8 @@ static void rival(void)
     } else if (!in_range(busy, range.first) && spoil == 2) {
         CHECK(ops->unlink(&pt, iova_of(range), last_of(range), &gather, &dirty) == 0);
         finish(&gather, &dirty);
-        if (gather.prune_again)
-            ops->prune(&pt, iova_of(range), last_of(range), &gather);
+        if (gather.unlink_again)
+            ops->unlink_empty(&pt, iova_of(range), last_of(range), &gather);
         CHECK(!sight_of(&tree_through_cache, range.first).present);
         see_anew(range);
     }
@@ -392,9 +392,9 @@ static void do_step(void)
         CHECK(watched_is_legal(&watched[i], random_below(levels)));
     }
     finish(&gather, &dirty);
-    if (gather.prune_again) {
+    if (gather.unlink_again) {
         accesses_watch(before_access);
-        ops->prune(&pt, iova_of(range), last_of(range), &gather);
+        ops->unlink_empty(&pt, iova_of(range), last_of(range), &gather);
         accesses_watch(NULL);
         finish(&gather, &dirty);
     }

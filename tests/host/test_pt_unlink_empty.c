@@ -57,7 +57,7 @@ static void a_neighbour_keeps_what_it_needs(void **state)
     }
 }
 
-static void an_unmap_of_nothing_prunes_nothing(void **state)
+static void an_unmap_of_nothing_detaches_nothing(void **state)
 {
     struct gather gather;
 
@@ -72,7 +72,7 @@ static void an_unmap_of_nothing_prunes_nothing(void **state)
     tree_free();
 }
 
-static void what_was_pruned_is_invalidated(void **state)
+static void what_was_detached_is_invalidated(void **state)
 {
     struct gather gather;
 
@@ -310,8 +310,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_emptied_piece_by_piece_goes_with_those_above),
         cmocka_unit_test(a_neighbour_keeps_what_it_needs),
-        cmocka_unit_test(an_unmap_of_nothing_prunes_nothing),
-        cmocka_unit_test(what_was_pruned_is_invalidated),
+        cmocka_unit_test(an_unmap_of_nothing_detaches_nothing),
+        cmocka_unit_test(what_was_detached_is_invalidated),
         cmocka_unit_test(a_table_freezes_when_nothing_else_is_in_use),
         cmocka_unit_test(a_mapper_that_meets_a_frozen_table_starts_again),
         cmocka_unit_test(others_take_a_frozen_entry_for_an_empty_one),
@@ -320,5 +320,5 @@ int main(void)
         cmocka_unit_test(soft_bits_are_where_they_belong),
     };
 
-    return pt_tests_run("pt_prune", tests, ARRAY_SIZE(tests));
+    return pt_tests_run("pt_unlink_empty", tests, ARRAY_SIZE(tests));
 }
