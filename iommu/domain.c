@@ -287,7 +287,7 @@ static int tell_mapped(struct iommu_domain *domain, uint64_t iova, uint64_t last
         return 0;
     gather_init(&gather);
     gather_add_range(&gather, iova, last);
-    gather_add_linked(&gather);
+    gather_add_table_entries(&gather);
     return domain->ops->invalidate_mapped(domain, &gather);
 }
 
@@ -402,7 +402,7 @@ static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint6
 
     if (error)
         return error;
-    if (flags & ~(unsigned)HARVEST_KEEP || iova < bitmap->iova || last > bitmap->last ||
+    if (flags & ~(unsigned)(HARVEST_KEEP | HARVEST_PRUNE) || iova < bitmap->iova || last > bitmap->last ||
         !is_aligned(bitmap->iova, PAGE_SIZE))
         return ERR_INVALID;
     why_not = why_not_dirty(domain);
@@ -427,10 +427,8 @@ int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, str
     if (gather_empty(&gather) || mutant(NO_HARVEST_INVALIDATION))
         return 0;
     error = domain->ops->invalidate(domain, &gather);
-    /* Devices may go on writing through translations that say so, and set nothing: the next harvest has to
-     * report these pages again, and to invalidate them. */
-    if (error && !mutant(NO_MARK_DIRTY))
-        domain->pt_ops->mark_dirty(&domain->pt, gather.iova, gather.last);
+    if (error)
+        domain->pt_ops->mark_walked(&domain->pt, iova, last);
     return error;
 }
 

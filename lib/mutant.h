@@ -16,7 +16,7 @@
     X(NO_FENCE_AFTER_IDLE, "a CPU that comes back from idle reads before it is seen to be back")             \
     X(FROZEN_SKIPPED, "a mapper installs in a table that is frozen")                                         \
     X(THAWED_AT_ONCE, "the place of a table that became empty is free before the invalidation")              \
-    X(UNLINK_LEAVES_OTHERS, "who takes the last page of a table out invalidates that one only")               \
+    X(UNLINK_LEAVES_OTHERS, "who takes the last page of a table out invalidates that one only")              \
     X(NO_TABLE_FLUSH, "a new table is linked before it is in memory")                                        \
     X(NO_SETTLE, "a mapper that finds a table linked leaves it to the one who linked it to flush the entry") \
     X(NO_SETTLE_ON_UNMAP, "the same by who unmaps what is below")                                            \
@@ -24,7 +24,12 @@
     X(PLAIN_CLEAR, "a harvest clears dirty by a plain store")                                                \
     X(NO_HARVEST_INVALIDATION, "a harvest clears dirty bits and does not invalidate")                        \
     X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \
-    X(NO_MARK_DIRTY, "a harvest whose invalidation failed leaves what it cleared clean")                     \
+    X(NO_MARK_WALKED, "a pass whose invalidation failed lets the next one be pruned as usual")               \
+    X(PRUNE_WITHOUT_S, "a pass leaves out what was not walked since the last one")                           \
+    X(PRUNE_S_BEFORE, "a pass keeps in S what it read of A before it clears A")                              \
+    X(PRUNE_NARROW, "a pass does not invalidate the spans of the entries whose A it clears")                 \
+    X(PRUNE_LEAVES_ONLY, "a pass invalidates leaves only, and not the table entries whose A it clears")      \
+    X(SPLIT_FORGETS_WALKED, "a split leaves S clear, and the table is left out with what is dirty in it")    \
     X(UNMAP_FORGETS_DIRTY, "an unmap does not report the dirty bits of the leaves that it takes out")        \
     X(DETACHED_FORGOTTEN, "an unmap does not report the dirty bits of the tables that it detaches")          \
     X(SPLIT_IGNORED, "small leaves are invalidated alone, though a unit may have the large one")             \

@@ -8,9 +8,10 @@
 
 /* Bits that hardware ignores in every format, and what they say here. */
 #define PT_SOFT_FLUSHED (1ull << 52) /* a table entry: a line flush has brought it to memory */
+#define PT_SOFT_WALKED  (1ull << 53) /* a table entry: it was accessed before the last pass (prune.h) */
 #define PT_FROZEN       (1ull << 54) /* not present, and alone: nothing may be installed here (unlink.h) */
 
-#define PT_SOFT_BITS (PT_SOFT_FLUSHED | PT_FROZEN)
+#define PT_SOFT_BITS (PT_SOFT_FLUSHED | PT_SOFT_WALKED | PT_FROZEN)
 
 struct pt_format {
     uint64_t accessed;

@@ -16,7 +16,7 @@ static void clear(struct gather *gather)
     gather->last = 0;
     list_init(&gather->tables);
     gather->table_count = 0;
-    gather->linked = false;
+    gather->table_entries = false;
     gather->state = GATHER_OPEN;
 }
 
@@ -90,9 +90,9 @@ void gather_add_split(struct gather *gather, uint32_t *open_splits)
     gather->splits++;
 }
 
-void gather_add_linked(struct gather *gather)
+void gather_add_table_entries(struct gather *gather)
 {
-    gather->linked = true;
+    gather->table_entries = true;
 }
 
 bool gather_empty(const struct gather *gather)
@@ -102,7 +102,7 @@ bool gather_empty(const struct gather *gather)
 
 bool gather_has_tables(const struct gather *gather)
 {
-    return gather->table_count != 0 || gather->linked;
+    return gather->table_count != 0 || gather->table_entries;
 }
 
 void gather_set_invalidated(struct gather *gather)

@@ -22,7 +22,7 @@ struct gather {
     uint64_t last;      /* iova > last when none did */
     struct list tables; /* detached table pages, struct page by its link */
     uint64_t table_count;
-    bool linked; /* tables may have been linked where an agent has cached that there were none */
+    bool table_entries; /* those in the range changed too: gather_add_table_entries() */
     /* Entries that pointed to tables which became empty, and are PT_FROZEN until the invalidation: agents may
      * go on through those tables, so that what is mapped here before would not be found. One for each end of
      * the range. */
@@ -62,8 +62,9 @@ bool gather_freeze_table(struct gather *gather, const uint64_t *table);
 /* True when nothing has to be invalidated. */
 bool gather_empty(const struct gather *gather);
 
-/* Tables may have been linked in the gather's range. */
-void gather_add_linked(struct gather *gather);
+/* Table entries in the gather's range changed too: tables may have been linked where an agent has cached that
+ * there were none, or accessed bits were cleared. */
+void gather_add_table_entries(struct gather *gather);
 
 /* Table entries are to be invalidated too, not only leaves (IH=0). */
 bool gather_has_tables(const struct gather *gather);

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The engine: harvest. Nothing that it changes is flushed: a tree whose hardware keeps dirty bits is one that
- * hardware snoops. */
+ * hardware snoops. A pass looks at each table entry once, and at what is below only after that (prune.h). */
 #pragma once
 
 #include "lib/mutant.h"
 #include "lib/page_alloc.h"
+#include "lib/pt/prune.h"
+#include "lib/pt/scan.h"
 #include "lib/pt/split.h"
 #include "lib/pt/walk.h"
 
-#define PT_LINE_ENTRIES (CACHE_LINE / sizeof(uint64_t))
-
 /* A read section ends after so many tables, so that a harvest holds up no grace period. */
-#define PT_HARVEST_TABLES 64
+#define PT_HARVEST_TABLES 64u
 
 /* One harvest as it goes along. */
 struct pt_harvest {
     uint64_t iova; /* the whole range */
     uint64_t last;
-    uint64_t mask; /* what says dirty, and what is cleared */
-    bool keep;
+    uint64_t mask;   /* what says dirty, and what is cleared */
+    unsigned flags;  /* enum harvest_flags, and a share */
+    bool prunes;     /* the tree can be pruned */
+    uint64_t at;     /* the way down to here has been aged, */
+    unsigned at_top; /* from the root to this level */
+    unsigned budget; /* tables that this read section may still look at */
     struct dirty_bitmap *bitmap;
     uint64_t word_index; /* bits of one word of the bitmap that are not in it yet */
     uint64_t word;
@@ -72,7 +76,7 @@ static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, struct pt
     uint64_t entry = pt_read(slot);
     uint64_t last = iova + PT_ENTRY_SIZE(level) - 1;
     /* Clearing a leaf that reaches beyond the range would lose what is dirty there. */
-    bool clear = !harvest->keep && iova >= harvest->iova && last <= harvest->last;
+    bool clear = !(harvest->flags & HARVEST_KEEP) && iova >= harvest->iova && last <= harvest->last;
 
     do {
         if (!pt_is_leaf(fmt, entry, level) || !(entry & harvest->mask))
@@ -84,59 +88,202 @@ static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, struct pt
     return true;
 }
 
-static ALWAYS_INLINE bool pt_line_is_clean(const uint64_t *line, uint64_t mask)
+/* Entries [first, end) of a table at level 0 that translates from iova on. */
+static ALWAYS_INLINE void pt_harvest_entries(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                             uint64_t *table, uint64_t iova, unsigned first, unsigned end)
 {
-    uint64_t any = 0;
-
-    for (unsigned i = 0; i < PT_LINE_ENTRIES; i++)
-        any |= atomic_read(&line[i]);
-    return !(any & mask);
+    for (unsigned i = first; i < end; i += mutant(HARVEST_SKIPS_ENTRIES) ? 2 : 1)
+        (void)pt_harvest_leaf(fmt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
 }
 
-/* Entries [first, end) of a table at level 0 that translates from iova on. */
+/* The same, without those in clean lines. */
 static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, struct pt_harvest *harvest,
                                            uint64_t *table, uint64_t iova, unsigned first, unsigned end)
 {
-    unsigned i = first;
-
-    while (i < end) {
-        if (i % PT_LINE_ENTRIES == 0 && end - i >= PT_LINE_ENTRIES &&
-            pt_line_is_clean(&table[i], harvest->mask)) {
-            i += PT_LINE_ENTRIES;
-            continue;
-        }
-        (void)pt_harvest_leaf(fmt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
-        i += mutant(HARVEST_SKIPS_ENTRIES) ? 2 : 1;
-    }
+    harvest->stats.tables++;
     harvest->stats.entries += end - first;
+    if (end - first < PT_ENTRIES) {
+        pt_harvest_entries(fmt, harvest, table, iova, first, end);
+        return;
+    }
+    for (uint64_t lines = pt_scan_lines(table, harvest->mask); lines; lines &= lines - 1) {
+        unsigned line = (unsigned)__builtin_ctzll(lines) * PT_LINE_ENTRIES;
+
+        pt_harvest_entries(fmt, harvest, table, iova, line, line + PT_LINE_ENTRIES);
+    }
 }
 
-/* Harvests what lies in one table from iova on. Returns where to go on. Inside a read section. */
+enum pt_verdict {
+    PT_GO_DOWN,
+    PT_LEAVE_OUT,
+    PT_NO_TABLE, /* any more */
+};
+
+/* Ages a table entry, which translates from start on, and says what is to be done about its table. *entry is
+ * what was read, or when there is no table what is there now. */
+static ALWAYS_INLINE enum pt_verdict pt_harvest_age(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                                    uint64_t *slot, uint64_t *entry, uint64_t start,
+                                                    unsigned level)
+{
+    uint64_t last = start + PT_ENTRY_SIZE(level) - 1;
+
+    if (!harvest->prunes)
+        return PT_GO_DOWN;
+    if (start >= harvest->iova && last <= harvest->last && !(harvest->flags & HARVEST_KEEP)) {
+        if (!pt_age(fmt, slot, entry, level))
+            return PT_NO_TABLE;
+        if (*entry & fmt->accessed && !mutant(PRUNE_NARROW)) {
+            gather_add_range(harvest->gather, start, last);
+            if (!mutant(PRUNE_LEAVES_ONLY))
+                gather_add_table_entries(harvest->gather);
+        }
+    }
+    if (*entry & fmt->accessed || (*entry & PT_SOFT_WALKED && !mutant(PRUNE_WITHOUT_S)))
+        return PT_GO_DOWN;
+    return harvest->flags & HARVEST_PRUNE ? PT_LEAVE_OUT : PT_GO_DOWN;
+}
+
+/* On the way down to iova, above level 1. A step that comes again to where the last one was, since a leaf was
+ * split there, finds what that one has aged. False: nothing is to be done below. */
+static ALWAYS_INLINE bool pt_harvest_enter(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                           uint64_t *slot, uint64_t *entry, uint64_t iova, unsigned level)
+{
+    enum pt_verdict verdict;
+
+    if (!is_aligned(iova, PT_ENTRY_SIZE(level)) || (harvest->at == iova && level >= harvest->at_top))
+        return true;
+    verdict = pt_harvest_age(fmt, harvest, slot, entry, iova, level);
+    if (verdict == PT_NO_TABLE)
+        return true;
+    harvest->at = iova;
+    harvest->at_top = level;
+    /* An audit has shares of everything. */
+    if (verdict == PT_GO_DOWN || harvest->flags & HARVEST_AUDIT)
+        return true;
+    harvest->stats.pruned++;
+    return false;
+}
+
+static ALWAYS_INLINE bool pt_is_audited(const struct pt_harvest *harvest, uint64_t iova)
+{
+    return harvest->flags & HARVEST_AUDIT &&
+           (iova >> PT_ENTRY_LG2(1)) % HARVEST_AUDIT_SHARES == harvest->flags >> 8;
+}
+
+/* A line of entries at level 1, from iova on, in which nothing is set, neither in entries of tables nor in
+ * leaves, is left out as a whole. */
+static ALWAYS_INLINE bool pt_harvest_leaves_out(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                                const uint64_t *line, uint64_t iova)
+{
+    uint64_t any = 0, tables = 0, leaves = 0;
+
+    if (!harvest->prunes || !(harvest->flags & HARVEST_PRUNE) ||
+        !is_aligned(iova, PT_LINE_ENTRIES * PT_ENTRY_SIZE(1)) ||
+        harvest->last - iova < PT_LINE_ENTRIES * PT_ENTRY_SIZE(1) - 1)
+        return false;
+    for (unsigned i = 0; i < PT_LINE_ENTRIES; i++) {
+        uint64_t entry = pt_read(&line[i]);
+
+        if (pt_is_audited(harvest, iova + i * PT_ENTRY_SIZE(1)))
+            return false;
+        any |= entry;
+        tables += pt_is_table(fmt, entry, 1);
+        leaves += pt_is_leaf(fmt, entry, 1);
+    }
+    if (any & (harvest->mask | fmt->accessed | (mutant(PRUNE_WITHOUT_S) ? 0 : PT_SOFT_WALKED)))
+        return false;
+    harvest->stats.pruned += tables;
+    harvest->stats.entries += leaves;
+    return true;
+}
+
+/* A table of level 0, whose entry at level 1 translates from start on. */
+static ALWAYS_INLINE void pt_harvest_table(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                           uint64_t *table, uint64_t start)
+{
+    uint64_t last = start + PT_ENTRY_SIZE(1) - 1;
+    unsigned first = start < harvest->iova ? pt_index(harvest->iova, 0) : 0;
+    unsigned end = last > harvest->last ? pt_index(harvest->last, 0) + 1 : PT_ENTRIES;
+
+    harvest->budget--;
+    pt_harvest_pages(fmt, harvest, table, start, first, end);
+}
+
+/* One entry at level 1. */
+static ALWAYS_INLINE void pt_harvest_entry(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                           uint64_t *slot, uint64_t start)
+{
+    uint64_t entry = pt_read(slot), dirty = harvest->stats.dirty;
+    enum pt_verdict verdict = PT_NO_TABLE;
+
+    while (verdict == PT_NO_TABLE) {
+        if (pt_is_table(fmt, entry, 1)) {
+            verdict = pt_harvest_age(fmt, harvest, slot, &entry, start, 1);
+        } else if (pt_harvest_leaf(fmt, harvest, slot, start, 1)) {
+            harvest->stats.entries++;
+            return;
+        } else {
+            entry = pt_read(slot); /* it was split */
+        }
+    }
+    if (verdict == PT_GO_DOWN) {
+        pt_harvest_table(fmt, harvest, pt_child(fmt, entry), start);
+    } else if (pt_is_audited(harvest, start)) {
+        pt_harvest_table(fmt, harvest, pt_child(fmt, entry), start);
+        harvest->stats.audited++;
+        harvest->stats.audit_dirty += harvest->stats.dirty - dirty;
+    } else {
+        harvest->stats.pruned++;
+    }
+}
+
+/* What lies in a table of level 1 from iova on. Returns where to go on. */
+static ALWAYS_INLINE uint64_t pt_harvest_level1(const struct pt_format *fmt, struct pt_harvest *harvest,
+                                                uint64_t *table, uint64_t iova)
+{
+    uint64_t end = pt_entry_end(iova, 2);
+
+    iova = align_down(iova, PT_ENTRY_SIZE(1));
+    while (iova < end && iova <= harvest->last && harvest->budget) {
+        uint64_t *slot = &table[pt_index(iova, 1)];
+
+        if (pt_harvest_leaves_out(fmt, harvest, slot, iova)) {
+            iova += PT_LINE_ENTRIES * PT_ENTRY_SIZE(1);
+            continue;
+        }
+        pt_harvest_entry(fmt, harvest, slot, iova);
+        iova += PT_ENTRY_SIZE(1);
+    }
+    return iova;
+}
+
+/* Harvests what lies in one table from iova on. Returns where to go on. Inside a read section, with a budget
+ * of at least one table. */
 static ALWAYS_INLINE uint64_t pt_harvest_step(const struct pt_format *fmt, const struct pt *pt,
                                               struct pt_harvest *harvest, uint64_t iova)
 {
-    unsigned level;
-    uint64_t entry;
-    uint64_t *slot = pt_descend(fmt, pt, iova, &level, &entry);
-    uint64_t *table = slot - pt_index(iova, level);
-    uint64_t start = align_down(iova, PT_ENTRY_SIZE(level + 1));
-    uint64_t table_last = start + PT_ENTRY_SIZE(level + 1) - 1;
-    unsigned first = pt_index(iova, level);
-    unsigned end = harvest->last < table_last ? pt_index(harvest->last, level) + 1 : PT_ENTRIES;
+    uint64_t *table = pt->root;
+    unsigned top_level = pt->top_level;
 
-    harvest->stats.tables++;
-    if (level == 0) {
-        pt_harvest_pages(fmt, harvest, table, start, first, end);
-        return table_last + 1;
-    }
-    for (unsigned i = first; i < end; i++) {
-        uint64_t at = start + i * PT_ENTRY_SIZE(level);
+#pragma GCC unroll 5
+    for (unsigned at = PT_LEVELS_MAX; --at > 1;) {
+        uint64_t *slot, entry;
 
-        if (!pt_harvest_leaf(fmt, harvest, &table[i], at, level))
-            return at > iova ? at : iova; /* the next step goes down here */
-        harvest->stats.entries++;
+        if (at > top_level)
+            continue;
+        slot = &table[pt_index(iova, at)];
+        entry = pt_read(slot);
+        if (pt_is_table(fmt, entry, at) && !pt_harvest_enter(fmt, harvest, slot, &entry, iova, at))
+            return pt_entry_end(iova, at);
+        if (!pt_is_table(fmt, entry, at)) {
+            harvest->stats.entries++;
+            return pt_harvest_leaf(fmt, harvest, slot, align_down(iova, PT_ENTRY_SIZE(at)), at)
+                       ? pt_entry_end(iova, at)
+                       : iova; /* it was split: the next step goes down here */
+        }
+        table = pt_child(fmt, entry);
     }
-    return table_last + 1;
+    return pt_harvest_level1(fmt, harvest, table, iova);
 }
 
 static ALWAYS_INLINE void pt_harvest(const struct pt_format *fmt, struct pt *pt, uint64_t iova, uint64_t last,
@@ -147,14 +294,17 @@ static ALWAYS_INLINE void pt_harvest(const struct pt_format *fmt, struct pt *pt,
         .iova = iova,
         .last = last,
         .mask = pt_dirty_mask(fmt, pt),
-        .keep = flags & HARVEST_KEEP,
+        .flags = flags,
+        .prunes = pt->flags & PT_PRUNES,
+        .at = ~0ull,
         .bitmap = bitmap,
         .gather = gather,
     };
 
     while (iova <= last) {
+        harvest.budget = PT_HARVEST_TABLES;
         rcu_read_lock();
-        for (unsigned tables = 0; tables < PT_HARVEST_TABLES && iova <= last; tables++)
+        for (unsigned steps = 0; steps < PT_HARVEST_TABLES && harvest.budget && iova <= last; steps++)
             iova = pt_harvest_step(fmt, pt, &harvest, iova);
         rcu_read_unlock();
         rcu_quiescent();
@@ -165,6 +315,9 @@ static ALWAYS_INLINE void pt_harvest(const struct pt_format *fmt, struct pt *pt,
         stats->tables += harvest.stats.tables;
         stats->entries += harvest.stats.entries;
         stats->dirty += harvest.stats.dirty;
+        stats->pruned += harvest.stats.pruned;
+        stats->audited += harvest.stats.audited;
+        stats->audit_dirty += harvest.stats.audit_dirty;
     }
 }
 
@@ -185,25 +338,5 @@ static ALWAYS_INLINE void pt_harvest_detached(const struct pt_format *fmt, const
             if (pt_is_leaf(fmt, entry, level) && entry & mask)
                 dirty_bitmap_mark(bitmap, iova, iova + PT_ENTRY_SIZE(level) - 1);
         }
-    }
-}
-
-/* Goes down from the root for each leaf: only when hardware has failed. */
-static ALWAYS_INLINE void pt_mark_dirty(const struct pt_format *fmt, struct pt *pt, uint64_t iova,
-                                        uint64_t last)
-{
-    while (iova <= last) {
-        uint64_t *slot, entry;
-        unsigned level;
-
-        rcu_read_lock();
-        slot = pt_descend(fmt, pt, iova, &level, &entry);
-        while (pt_is_leaf(fmt, entry, level) && !atomic_compare_exchange(slot, &entry, entry | fmt->dirty))
-            ;
-        rcu_read_unlock();
-        rcu_quiescent();
-        /* If it was split meanwhile the leaves below are still to be marked. */
-        if (!pt_is_table(fmt, entry, level))
-            iova = pt_entry_end(iova, level);
     }
 }

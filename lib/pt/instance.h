@@ -9,6 +9,7 @@
 #include "lib/pt/lookup.h"
 #include "lib/pt/map.h"
 #include "lib/pt/merge.h"
+#include "lib/pt/prune.h"
 #include "lib/pt/split.h"
 #include "lib/pt/unlink.h"
 
@@ -58,9 +59,9 @@ static void harvest_detached(const struct pt *pt, const struct gather *gather, s
     pt_harvest_detached(&format, pt, gather, bitmap);
 }
 
-static void mark_dirty(struct pt *pt, uint64_t iova, uint64_t last)
+static void mark_walked(struct pt *pt, uint64_t iova, uint64_t last)
 {
-    pt_mark_dirty(&format, pt, iova, last);
+    pt_mark_walked(&format, pt, iova, last);
 }
 
 static void visit(struct pt *pt, uint64_t iova, uint64_t last,
@@ -85,7 +86,7 @@ const struct pt_ops PT_INSTANCE = {
     .lookup = lookup,
     .harvest = harvest,
     .harvest_detached = harvest_detached,
-    .mark_dirty = mark_dirty,
+    .mark_walked = mark_walked,
     .visit = visit,
     .count = count,
 };

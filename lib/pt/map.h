@@ -22,8 +22,10 @@ struct pt_mapping {
 
 static ALWAYS_INLINE unsigned pt_largest_leaf(const struct pt *pt, const struct pt_mapping *mapping)
 {
+    uint32_t levels = atomic_read(&pt->map_leaf_levels);
+
     for (unsigned level = 2; level; level--)
-        if (pt->leaf_levels & 1u << level && is_aligned(mapping->hpa, PT_ENTRY_SIZE(level)) &&
+        if (levels & 1u << level && is_aligned(mapping->hpa, PT_ENTRY_SIZE(level)) &&
             pt_covers(mapping->iova, mapping->last, level))
             return level;
     return 0;

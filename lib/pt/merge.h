@@ -2,6 +2,7 @@
 /* The engine: merge, which makes a large leaf out of a table of small ones. */
 #pragma once
 
+#include "lib/pt/prune.h"
 #include "lib/pt/unlink.h"
 #include "lib/pt/walk.h"
 
@@ -38,6 +39,8 @@ static ALWAYS_INLINE void pt_merge_table(const struct pt_format *fmt, struct pt 
     /* Hardware may set accessed in the table entry at any time. */
     (void)atomic_exchange(slot, leaf);
     pt_flush(pt, slot, 1);
+    if (pt->flags & PT_PRUNES && leaf & pt_dirty_mask(fmt, pt))
+        pt_mark_way(fmt, pt, iova, level);
     gather_add_table(gather, table, iova, level - 1);
     gather_add_range(gather, iova, iova + PT_ENTRY_SIZE(level) - 1);
     atomic_fetch_sub(&pt->tables, 1u);

@@ -23,6 +23,7 @@ int pt_init(struct pt *pt, unsigned levels, unsigned leaf_levels, unsigned addre
     pt->open_splits = 0;
     pt->top_level = (uint8_t)(levels - 1);
     pt->leaf_levels = (uint8_t)leaf_levels;
+    pt->map_leaf_levels = leaf_levels;
     pt->address_lg2 = (uint8_t)address_lg2;
     pt->flags = (uint8_t)flags;
     return 0;

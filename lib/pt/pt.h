@@ -46,17 +46,21 @@ enum pt_flags {
     PT_ACCESSED_IS_DIRTY = 2,
     /* Leaves are made with accessed and dirty set, since hardware cannot set them. */
     PT_PRESET_DIRTY = 4,
+    /* Hardware sets accessed in a table entry before it caches it, so that a pass may leave out what nobody
+     * walked (prune.h). */
+    PT_PRUNES = 8,
 };
 
 /* One tree. All but what says atomic is set once. */
 struct pt {
     uint64_t *root;
-    uint64_t tables;      /* table pages linked into the tree, the root included (atomic) */
-    uint32_t open_splits; /* leaves that were split and may be cached whole still (atomic; split.h) */
-    uint8_t top_level;    /* level of the root table: levels - 1 */
-    uint8_t leaf_levels;  /* bit n: leaves are allowed at level n; 1, 3 or 7: a split goes level by level */
-    uint8_t address_lg2;  /* addresses below 2^this can be mapped */
-    uint8_t flags;        /* enum pt_flags */
+    uint64_t tables;          /* table pages linked into the tree, the root included (atomic) */
+    uint32_t open_splits;     /* leaves that were split and may be cached whole still (atomic; split.h) */
+    uint32_t map_leaf_levels; /* those of leaf_levels that map() makes (atomic; changed at any time) */
+    uint8_t top_level;        /* level of the root table: levels - 1 */
+    uint8_t leaf_levels; /* bit n: leaves are allowed at level n; 1, 3 or 7: a split goes level by level */
+    uint8_t address_lg2; /* addresses below 2^this can be mapped */
+    uint8_t flags;       /* enum pt_flags */
 };
 
 /* A leaf as lookup and visit show it. */
@@ -71,12 +75,23 @@ struct pt_leaf {
 
 enum harvest_flags {
     HARVEST_KEEP = 1, /* read the dirty bits, leave them set */
+    HARVEST_PRUNE =
+        2, /* leave out what nobody walked since the pass before the last (trees with PT_PRUNES) */
+    HARVEST_AUDIT = 4, /* but look all the same into one of 64 that would be left out: see the next one */
 };
 
+/* With HARVEST_AUDIT: the tables of level 0 whose 2 MiB have this number, 0 to 63, counted from address 0 and
+ * again from 0 after 63. Who takes one number after the other sees all in 64 passes. */
+#define HARVEST_AUDIT_SHARES   64u
+#define HARVEST_AUDIT_SHARE(n) ((n) % HARVEST_AUDIT_SHARES << 8)
+
 struct harvest_stats {
-    uint64_t tables;  /* tables looked at */
-    uint64_t entries; /* leaf entries looked at */
-    uint64_t dirty;   /* dirty leaves found */
+    uint64_t tables;      /* tables of level 0 looked at */
+    uint64_t entries;     /* leaf entries looked at */
+    uint64_t dirty;       /* dirty leaves found */
+    uint64_t pruned;      /* table entries whose tables were left out */
+    uint64_t audited;     /* tables looked at that would have been left out, */
+    uint64_t audit_dirty; /* and dirty leaves found in those: hardware does not set accessed as it should */
 };
 
 /* One format of tables. */
@@ -117,15 +132,17 @@ struct pt_ops {
     bool (*lookup)(struct pt *pt, uint64_t iova, struct pt_leaf *leaf);
 
     /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and puts what has
-     * to be invalidated into gather. stats (may be NULL) is added to. */
+     * to be invalidated into gather. stats (may be NULL) is added to. The next pass over any of it comes when
+     * that invalidation has completed; or, if it failed, after mark_walked(). */
     void (*harvest)(struct pt *pt, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap, unsigned flags,
                     struct gather *gather, struct harvest_stats *stats);
 
     /* Marks in bitmap the dirty leaves of the gather's detached tables. After gather_set_invalidated(). */
     void (*harvest_detached)(const struct pt *pt, const struct gather *gather, struct dirty_bitmap *bitmap);
 
-    /* Makes every leaf that meets [iova, last] dirty. */
-    void (*mark_dirty)(struct pt *pt, uint64_t iova, uint64_t last);
+    /* After a pass over [iova, last] whose invalidation did not complete: agents may go on by what they have
+     * cached, and set dirty without setting accessed. The next two passes leave nothing out. */
+    void (*mark_walked)(struct pt *pt, uint64_t iova, uint64_t last);
 
     /* Calls visit(context, leaf) for each leaf that meets [iova, last], lowest first, inside a read section,
      * until it returns false. */
@@ -147,7 +164,8 @@ static inline uint64_t pt_span_last(const struct pt *pt)
     return PT_ENTRY_SIZE(pt->top_level + 1) - 1;
 }
 
-/* Makes an empty tree of levels 3 to 5. ERR_INVALID, ERR_NOMEM. */
+/* Makes an empty tree of levels 3 to 5, whose map() makes leaves of all levels that it may have. ERR_INVALID,
+ * ERR_NOMEM. */
 int pt_init(struct pt *pt, unsigned levels, unsigned leaf_levels, unsigned address_lg2, unsigned flags)
     MUST_CHECK;
 

@@ -25,14 +25,16 @@ static ALWAYS_INLINE void pt_fill_children(const struct pt_format *fmt, uint64_t
 
 /* Puts a table in the place of the leaf that was found in slot, at level. The compare-and-swap takes just the
  * bits that the children got: if hardware or a harvest changed them meanwhile it fails, and *leaf is what is
- * there now. A unit may use the large translation until it is invalidated, as a whole; until then the tree
- * has an open split. Inside a read section. */
+ * there now. The children may be dirty, so the entry that links them says from the start that they are to be
+ * looked at (prune.h). A unit may use the large translation until it is invalidated, as a whole; until then
+ * the tree has an open split. Inside a read section. */
 static ALWAYS_INLINE bool pt_split_leaf(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
                                         uint64_t *leaf, uint64_t iova, unsigned level, uint64_t *table,
                                         struct gather *gather)
 {
     uint64_t preset = pt->flags & PT_PRESET_DIRTY ? fmt->accessed : 0;
-    uint64_t entry = fmt->table(virt_to_phys(table)) | preset;
+    uint64_t walked = mutant(SPLIT_FORGETS_WALKED) ? 0 : PT_SOFT_WALKED;
+    uint64_t entry = fmt->table(virt_to_phys(table)) | preset | walked;
     uint64_t start = align_down(iova, PT_ENTRY_SIZE(level));
 
     pt_fill_children(fmt, table, *leaf, level);

@@ -219,7 +219,7 @@ static void merge(struct input *input)
     settle(&gather, NULL, any);
 }
 
-static void harvest(struct input *input)
+static void harvest(struct input *input, unsigned flags)
 {
     bool keep = input_byte(input) & 1;
     struct range range = choose_range(input, 0);
@@ -229,20 +229,14 @@ static void harvest(struct input *input)
 
     bitmaps_clear(&range);
     gather_init(&gather);
-    ops->harvest(&pt, range.iova, range.last, &found_bits, keep ? HARVEST_KEEP : 0, &gather, &stats);
+    ops->harvest(&pt, range.iova, range.last, &found_bits, flags | (keep ? HARVEST_KEEP : 0), &gather,
+                 &stats);
     cleared = reference_harvest(&reference, range.iova, range.last, keep, &expected_bits);
     bitmaps_compare(&range);
-    check(cleared == !gather_empty(&gather));
+    /* A pruned tree has accessed bits cleared too. */
+    check(cleared == !gather_empty(&gather) || (!cleared && pt.flags & PT_PRUNES));
     check(!cleared || stats.dirty);
     settle(&gather, NULL, false);
-}
-
-static void mark_dirty(struct input *input)
-{
-    struct range range = choose_range(input, SMALL_MAX);
-
-    ops->mark_dirty(&pt, range.iova, range.last);
-    reference_mark_dirty(&reference, range.iova, range.last);
 }
 
 static void compare_leaf(const struct pt_leaf *leaf, uint64_t iova)
@@ -355,10 +349,10 @@ static void step(struct input *input)
         merge(input);
         break;
     case 10:
-        harvest(input);
+        harvest(input, 0);
         break;
     case 11:
-        mark_dirty(input);
+        harvest(input, HARVEST_PRUNE);
         break;
     case 12:
         lookup(input);
@@ -395,10 +389,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void begin(struct input *input)
 {
     static const unsigned leaf_levels[] = {7, 3, 1, 7};
-    static const unsigned flag_sets[] = {0, PT_ACCESSED_IS_DIRTY, PT_INCOHERENT, PT_PRESET_DIRTY,
-                                         PT_INCOHERENT | PT_PRESET_DIRTY};
+    static const unsigned flag_sets[] = {
+        0, PT_ACCESSED_IS_DIRTY, PT_INCOHERENT, PT_PRESET_DIRTY, PT_INCOHERENT | PT_PRESET_DIRTY, PT_PRUNES};
     unsigned kind = input_byte(input), more = input_byte(input);
-    unsigned levels = 3 + kind / 3 % 3, flags = flag_sets[more / 4 % 5];
+    unsigned levels = 3 + kind / 3 % 3, flags = flag_sets[more / 4 % ARRAY_SIZE(flag_sets)];
     unsigned address_lg2 = 12 + 9 * levels;
 
     ops = formats[kind % 3];

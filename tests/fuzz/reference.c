@@ -299,24 +299,6 @@ bool reference_harvest(struct reference *reference, uint64_t iova, uint64_t last
     return cleared;
 }
 
-void reference_mark_dirty(struct reference *reference, uint64_t iova, uint64_t last)
-{
-    struct reference_run *run;
-
-    for (uint64_t at = iova, end; at <= last && (run = meets(reference, at, last)); at = end) {
-        uint64_t size = PT_ENTRY_SIZE(run->level);
-
-        at = align_down(at < run->iova ? run->iova : at, size);
-        end = align_up(last + 1, size);
-        if (end > run_last(run) + 1)
-            end = run_last(run) + 1;
-        divide(reference, at);
-        divide(reference, end);
-        reference_find(reference, at)->dirty = true;
-    }
-    tidy(reference);
-}
-
 uint64_t reference_tables(const struct reference *reference, unsigned levels)
 {
     uint64_t tables = 1;

@@ -59,8 +59,6 @@ void reference_touch(struct reference *reference, uint64_t iova, bool write);
 bool reference_harvest(struct reference *reference, uint64_t iova, uint64_t last, bool keep,
                        struct dirty_bitmap *bitmap);
 
-void reference_mark_dirty(struct reference *reference, uint64_t iova, uint64_t last);
-
 bool reference_is_dirty(const struct reference *reference, const struct reference_run *run);
 
 /* Table pages that a tree of so many levels needs for it, the root included, if none is empty. */

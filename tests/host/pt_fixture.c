@@ -117,6 +117,20 @@ bool device_sees(uint64_t iova, uint64_t *hpa)
     return tree_access_as(format, &tree_through_cache, &pt, iova, false, hpa);
 }
 
+uint64_t *slot_at(uint64_t iova, unsigned level)
+{
+    uint64_t *table = pt.root;
+
+    for (unsigned at = levels - 1; at > level; at--)
+        table = phys_to_virt(table[iova >> PT_ENTRY_LG2(at) & 511] & 0x000ffffffffff000ull);
+    return &table[iova >> PT_ENTRY_LG2(level) & 511];
+}
+
+void write_by_cached_table(uint64_t iova)
+{
+    *slot_at(iova, 0) |= format->accessed | format->dirty;
+}
+
 unsigned level_at(uint64_t iova)
 {
     struct pt_leaf leaf;

@@ -42,6 +42,12 @@ unsigned bits_set(void);
 void device_access(uint64_t iova, bool write);
 bool device_sees(uint64_t iova, uint64_t *hpa);
 
+/* The entry at level on the way to iova, where there are tables down to it. */
+uint64_t *slot_at(uint64_t iova, unsigned level);
+
+/* A device that has the table of level 0 cached writes by that: it sets dirty, and accessed nowhere above. */
+void write_by_cached_table(uint64_t iova);
+
 /* The level of the leaf at iova. */
 unsigned level_at(uint64_t iova);
 bool dirty_at(uint64_t iova);

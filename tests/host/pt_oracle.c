@@ -19,8 +19,10 @@ struct round {
 
 static const struct round rounds[] = {
     {7, 0},
+    {7, PT_PRUNES},
     {7, PT_INCOHERENT},
     {3, PT_ACCESSED_IS_DIRTY},
+    {3, PT_ACCESSED_IS_DIRTY | PT_PRUNES},
     {1, PT_INCOHERENT | PT_PRESET_DIRTY},
 };
 
@@ -218,14 +220,14 @@ static void do_merge(struct range range)
 
 static void do_harvest(struct range range)
 {
-    unsigned flags = random_below(3) ? 0 : HARVEST_KEEP;
+    unsigned flags = (random_below(3) ? 0 : HARVEST_KEEP) | (random_below(2) ? 0 : HARVEST_PRUNE);
     struct gather gather;
 
     begin_report(range);
     gather_init(&gather);
     ops->harvest(&pt, iova_of(range), last_of(range), &found, flags, &gather, NULL);
     check_report(range);
-    for (unsigned page = range.first; page < range.first + range.count && !flags;) {
+    for (unsigned page = range.first; page < range.first + range.count && !(flags & HARVEST_KEEP);) {
         unsigned pages = ref.level[page] == REF_NONE ? 1 : ref_leaf_pages(page);
 
         if (ref.dirty[page] && ref_leaf_first(page) == page && range.first + range.count - page >= pages) {
@@ -237,14 +239,6 @@ static void do_harvest(struct range range)
         page += pages;
     }
     CHECK(settle(&gather, NULL) == 0);
-}
-
-static void do_mark_dirty(struct range range)
-{
-    ops->mark_dirty(&pt, iova_of(range), last_of(range));
-    for (unsigned page = range.first; page < range.first + range.count; page++)
-        if (ref.level[page] != REF_NONE && !ref.dirty[page])
-            ref_set_dirty(page, true);
 }
 
 static void do_access(struct range range)
@@ -318,8 +312,8 @@ static void check_visit(struct range range, unsigned leaves)
 static void do_step(void)
 {
     static void (*const choices[])(struct range range) = {
-        do_map,     do_map,        do_map,    do_unmap,  do_unmap,  do_unmap,  do_split, do_merge,
-        do_harvest, do_mark_dirty, do_access, do_access, do_access, do_access, do_lookup};
+        do_map,   do_map,     do_map,    do_unmap,  do_unmap,  do_unmap,  do_split,
+        do_merge, do_harvest, do_access, do_access, do_access, do_access, do_lookup};
     struct range range = random_range();
 
     if (random_below(24))

@@ -11,6 +11,7 @@
 #include "lib/units.h"
 #include "tests/host/fake_vtd.h"
 #include "tests/host/host.h"
+#include "tests/host/tree.h"
 #include "tests/host/unit.h"
 #include <string.h>
 
@@ -448,7 +449,8 @@ static void a_harvest_that_is_not_confirmed_cuts_off_too(void **state)
     struct dirty_bitmap bitmap = {words, IOVA, IOVA + 0xffff};
 
     (void)state;
-    domain->pt_ops->mark_dirty(&domain->pt, IOVA, IOVA + 0xfff);
+    assert_true(tree_access_as(tree_format_of(domain->pt_ops), &tree_through_cache, &domain->pt, IOVA, true,
+                               &(uint64_t){0}));
     fakes[0].refuses = is_any;
     assert_int_equal(iommu_harvest(domain, IOVA, IOVA + 0xffff, &bitmap, 0, NULL), ERR_HARDWARE);
     assert_true(iommu_device_is_cut_off(nvme));

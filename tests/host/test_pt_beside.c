@@ -189,19 +189,94 @@ static void a_harvest_finds_what_is_dirty_and_split_meanwhile(void **state)
     end();
 }
 
-static void what_is_split_meanwhile_is_marked_dirty(void **state)
+/* A pass that may leave things out: it, or the next one, finds what is dirty. */
+static void pruned_pass(void)
+{
+    struct gather gather;
+
+    gather_init(&gather);
+    ops->harvest(&pt, BASE, BASE + 4 * MIB - 1, &bitmap, HARVEST_PRUNE, &gather, NULL);
+}
+
+static void what_is_split_beside_a_pass_is_not_left_out(void **state)
 {
     bool more = true;
 
     (void)state;
     begin(split_leaf, NULL);
-    for (places[0] = 0; more && places[0] < 40; places[0]++) {
+    for (places[0] = 0; more && places[0] < 60; places[0]++) {
         make_large();
+        pt.flags |= PT_PRUNES;
+        device_access(BASE, true);
         begin_watch();
-        ops->mark_dirty(&pt, BASE, BASE + 2 * MIB - 1);
+        pruned_pass();
         more = end_watch();
-        for (unsigned page = 0; page < PT_ENTRIES; page++)
-            assert_true(dirty_at(BASE + page * PAGE_SIZE));
+        pruned_pass();
+        assert_int_equal(bits_set(), 512);
+        tree_free();
+    }
+    end();
+}
+
+static void read_page_3(void)
+{
+    device_access(BASE + 3 * PAGE_SIZE, false);
+}
+
+/* The walk that comes in the middle of a pass leaves a table cached until its invalidation, and the device
+ * writes by that. */
+static void a_walk_beside_a_pass_is_not_forgotten(void **state)
+{
+    bool more = true;
+
+    (void)state;
+    begin(read_page_3, NULL);
+    for (places[0] = 0; more && places[0] < 60; places[0]++) {
+        tree_make(1, PT_PRUNES);
+        assert_int_equal(map(BASE, 4 * MIB, HPA), 0);
+        device_access(BASE + 2 * MIB, false); /* so that the pass goes down as far as the tables */
+        begin_watch();
+        pruned_pass();
+        more = end_watch();
+        write_by_cached_table(BASE + 3 * PAGE_SIZE);
+        pruned_pass();
+        assert_int_equal(bits_set(), 1);
+        tree_free();
+    }
+    end();
+}
+
+static void merge_pages(void)
+{
+    struct gather gather;
+
+    gather_init(&gather);
+    ops->merge(&pt, BASE, BASE + 2 * MIB - 1, &gather);
+    gather_set_invalidated(&gather);
+    ops->harvest_detached(&pt, &gather, &bitmap);
+    gather_set_harvested(&gather);
+    (void)gather_free(&gather, true);
+}
+
+static void what_is_merged_beside_a_pass_is_not_left_out(void **state)
+{
+    bool more = true;
+
+    (void)state;
+    begin(merge_pages, NULL);
+    for (places[0] = 0; more && places[0] < 60; places[0]++) {
+        make_large();
+        pt.flags |= PT_PRUNES;
+        split_leaf();
+        device_access(BASE + 3 * PAGE_SIZE, true);
+        begin_watch();
+        pruned_pass();
+        more = end_watch();
+        assert_true(bits_set() > 0);
+        bitmap_clear(words, 3);
+        device_access(BASE + 3 * PAGE_SIZE, true);
+        pruned_pass();
+        assert_true(bitmap_test(words, 3));
         tree_free();
     }
     end();
@@ -363,7 +438,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lookup_finds_what_is_split_meanwhile),
         cmocka_unit_test(a_harvest_finds_what_is_dirty_and_split_meanwhile),
-        cmocka_unit_test(what_is_split_meanwhile_is_marked_dirty),
+        cmocka_unit_test(what_is_split_beside_a_pass_is_not_left_out),
+        cmocka_unit_test(a_walk_beside_a_pass_is_not_forgotten),
+        cmocka_unit_test(what_is_merged_beside_a_pass_is_not_left_out),
         cmocka_unit_test(a_merge_beside_an_unmap_follows_no_empty_entry),
         cmocka_unit_test(of_two_who_empty_a_table_one_frees_it),
         cmocka_unit_test(a_mapper_is_not_lost_in_a_table_that_goes),

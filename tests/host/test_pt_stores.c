@@ -291,15 +291,6 @@ static void watched_harvest(struct range range, unsigned flags, struct gather *g
     }
 }
 
-static void watched_mark_dirty(struct range range)
-{
-    accesses_watch(before_access);
-    ops->mark_dirty(&pt, iova_of(range), last_of(range));
-    for (unsigned i = 0; i < WATCHED; i++)
-        if (in_range(range, watched[i].page) && watched[i].before.present)
-            CHECK(dirty_in_tree(watched[i].page));
-}
-
 static void operate(struct range range, struct gather *gather, struct dirty_bitmap *dirty)
 {
     unsigned operation = random_below(10);
@@ -328,11 +319,8 @@ static void operate(struct range range, struct gather *gather, struct dirty_bitm
         ops->merge(&pt, iova_of(range), last_of(range), gather);
         break;
     case 7:
-        watched_harvest(range, random_below(2) ? HARVEST_KEEP : 0, gather, dirty);
-        break;
     case 8:
-        if (range.count <= 512 && pt.flags == 0)
-            watched_mark_dirty(range);
+        watched_harvest(range, random_below(2) ? HARVEST_KEEP : 0, gather, dirty);
         break;
     default:
         watched_lookup((struct range){range.first, 1});
@@ -413,7 +401,7 @@ static void others_pass(void)
 
 static void at_each_store_a_page_is_as_before_or_as_after(void **state)
 {
-    static const unsigned flags[] = {0, PT_INCOHERENT};
+    static const unsigned flags[] = {0, PT_INCOHERENT, PT_PRUNES};
 
     (void)state;
     host_set_cpu(1);

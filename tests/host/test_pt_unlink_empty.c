@@ -193,7 +193,7 @@ static void others_take_a_frozen_entry_for_an_empty_one(void **state)
         ops->visit(&pt, BASE, BASE + GIB - 1, no_leaf, &none);
         assert_true(none);
         assert_int_equal(harvest(BASE, 2 * MIB, 0).dirty, 0);
-        ops->mark_dirty(&pt, BASE, BASE + 2 * MIB - 1);
+        ops->mark_walked(&pt, BASE, BASE + 2 * MIB - 1);
         gather_init(&gather);
         ops->merge(&pt, BASE, BASE + 2 * MIB - 1, &gather);
         assert_int_equal(ops->split(&pt, BASE, BASE + 2 * MIB - 1, 0, &gather), 0);

@@ -9,6 +9,7 @@
 #include "lib/units.h"
 #include "tests/host/fake_vtd.h"
 #include "tests/host/host.h"
+#include "tests/host/tree.h"
 #include "tests/host/unit.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,7 +185,9 @@ static void so_is_a_harvest(void **state)
     assert_int_equal(iommu_attach(domain, other, IOMMU_NO_PASID), 0);
     map(domain, IOVA, 4 * MIB);
     /* Of two leaves that are far from each other. */
-    domain->pt_ops->mark_dirty(&domain->pt, IOVA, IOVA + 4 * MIB - 1);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(tree_access_as(tree_format_of(domain->pt_ops), &tree_through_cache, &domain->pt,
+                                   IOVA + i * 2 * MIB, true, &(uint64_t){0}));
     before[0] = stats_of(0);
     before[1] = stats_of(1);
     assert_int_equal(iommu_harvest(domain, IOVA, IOVA + 4 * MIB - 1, &bitmap, 0, NULL), 0);
