@@ -24,6 +24,7 @@
 #include "lib/log.h"
 #include "lib/page_alloc.h"
 #include "lib/pci.h"
+#include "lib/pt/scan.h"
 #include "lib/rcu_pages.h"
 #include "lib/units.h"
 #include <string.h>
@@ -157,6 +158,8 @@ static void start_devices(const struct boot_info *info, const struct acpi_info *
         cannot_run("not all PCI functions could be found");
     if (!info->dmar)
         cannot_run("the firmware has no DMAR table: VT-d is not there, or switched off in its setup");
+    pt_scan_select(cpu_features.avx2 ? PT_SCAN_AVX2 : PT_SCAN_PLAIN);
+    log_info("page tables are scanned %s", cpu_features.avx2 ? "by AVX2" : "64 bits at a time");
     error = iommu_init(phys_to_virt(info->dmar), info->dmar_bytes, &iommu);
     if (error)
         cannot_run("VT-d cannot be used; the log above says why");

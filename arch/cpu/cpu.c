@@ -79,6 +79,7 @@ static void decode_features(struct cpu_features *f)
     f->clflushopt = bit(seven.ebx, 23);
     f->clwb = bit(seven.ebx, 24);
     f->umip = bit(seven.ecx, 2);
+    f->avx2 = bit(one.ecx, 26) && bit(one.ecx, 28) && bit(seven.ebx, 5);
     if (f->max_extended_leaf >= 0x80000001) {
         f->nx = bit(cpuid(0x80000001, 0).edx, 20);
         f->gib_pages = bit(cpuid(0x80000001, 0).edx, 26);
@@ -99,9 +100,12 @@ static void set_control_registers(void)
     cr4 |= cpu_features.smep ? CR4_SMEP : 0;
     cr4 |= cpu_features.smap ? CR4_SMAP : 0;
     cr4 |= cpu_features.umip ? CR4_UMIP : 0;
+    cr4 |= cpu_features.avx2 ? CR4_OSXSAVE : 0;
     __asm__ volatile("movq %0, %%cr0" ::"r"((uint64_t)CR0_LULL) : "memory");
     __asm__ volatile("movq %0, %%cr4" ::"r"(cr4) : "memory");
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+    if (cpu_features.avx2)
+        xsetbv(0, XCR0_X87 | XCR0_SSE | XCR0_AVX);
 }
 
 /* A changed memory type must not meet lines cached under the old one: SDM volume 3, 12.12.4. */

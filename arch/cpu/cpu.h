@@ -66,6 +66,7 @@ struct cpu_features {
     bool xapic;
     bool clflushopt;
     bool clwb;
+    bool avx2;       /* and what it takes to switch it on (XSAVE) */
     bool hypervisor; /* runs under one */
     uint32_t clflush_bytes;
     uint32_t physical_bits;

@@ -31,6 +31,12 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
     __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
+/* An extended control register. With CR4.OSXSAVE. */
+static inline void xsetbv(uint32_t index, uint64_t value)
+{
+    __asm__ volatile("xsetbv" ::"c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
 /* The time stamp, read after every earlier load has its value (lfence: SDM, RDTSC). */
 static inline uint64_t rdtsc_ordered(void)
 {

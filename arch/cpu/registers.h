@@ -23,8 +23,13 @@
 #define CR4_OSXMMEXCPT 0x00000400
 #define CR4_UMIP       0x00000800
 #define CR4_LA57       0x00001000
+#define CR4_OSXSAVE    0x00040000
 #define CR4_SMEP       0x00100000
 #define CR4_SMAP       0x00200000
+
+#define XCR0_X87 0x1
+#define XCR0_SSE 0x2
+#define XCR0_AVX 0x4
 
 #define MSR_APIC_BASE   0x0000001b
 #define MSR_MCG_CAP     0x00000179

@@ -19,3 +19,6 @@ extern uint64_t (*pt_scan_lines)(const uint64_t *table, uint64_t mask);
  * switched on (CR4.OSXSAVE, XCR0): the vector registers that it uses are put back as they were, so they may
  * be a guest's. Once, before tables are harvested; and by tests. */
 void pt_scan_select(enum pt_scan scan);
+
+/* What PT_SCAN_AVX2 stands for. */
+uint64_t pt_scan_avx2(const uint64_t *table, uint64_t mask);

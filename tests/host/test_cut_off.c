@@ -449,8 +449,7 @@ static void a_harvest_that_is_not_confirmed_cuts_off_too(void **state)
     struct dirty_bitmap bitmap = {words, IOVA, IOVA + 0xffff};
 
     (void)state;
-    assert_true(tree_access_as(tree_format_of(domain->pt_ops), &tree_through_cache, &domain->pt, IOVA, true,
-                               &(uint64_t){0}));
+    assert_true(tree_access(&tree_through_cache, &domain->pt, IOVA, true, &(uint64_t){0}));
     fakes[0].refuses = is_any;
     assert_int_equal(iommu_harvest(domain, IOVA, IOVA + 0xffff, &bitmap, 0, NULL), ERR_HARDWARE);
     assert_true(iommu_device_is_cut_off(nvme));
