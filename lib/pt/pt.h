@@ -70,13 +70,18 @@ struct pt_leaf {
 };
 
 enum harvest_flags {
-    HARVEST_KEEP = 1, /* read the dirty bits, leave them set */
+    HARVEST_KEEP = 1,  /* read the dirty bits, leave them set */
+    HARVEST_PRUNE = 2, /* skip what was certainly not touched since the pass before */
 };
 
 struct harvest_stats {
-    uint64_t tables;  /* tables looked at */
-    uint64_t entries; /* leaf entries looked at */
-    uint64_t dirty;   /* dirty leaves found */
+    uint64_t tables;          /* tables looked at */
+    uint64_t entries;         /* leaf entries looked at */
+    uint64_t dirty;           /* dirty leaves found */
+    uint64_t pruned;          /* table entries whose subtree was skipped */
+    uint64_t audited;         /* of them, tables looked at all the same */
+    uint64_t audit_dirty;     /* dirty leaves found there */
+    uint64_t invalidation_ns; /* of the time that all took */
 };
 
 /* One format of tables. */
