@@ -36,9 +36,11 @@ struct tracker_source;
  * first four return 0 or an error of lib/error.h; the log has said what is the matter. */
 struct tracker_source_ops {
     /* From when this returns 0 every write through the source will be found by a pass, or be marked in
-     * unmapped when what it was written through goes: unmaps, maps that are taken back. Leaves that are made
-     * from now on are of this level (0 to PT_LEAF_LEVEL_MAX) at most. What was written before may be found as
-     * well. After an error the source is as it was. */
+     * unmapped when what it was written through goes (unmaps, maps that are taken back). Such a mark comes
+     * when nobody can write any more through what goes, so after the invalidation: a pass beside it that took
+     * an earlier one would have its caller copy what is written still. Leaves that are made from now on are
+     * of this level (0 to PT_LEAF_LEVEL_MAX) at most. What was written before may be found as well. After an
+     * error the source is as it was. */
     int (*start)(struct tracker_source *source, unsigned level, struct dirty_bitmap *unmapped);
 
     /* The source tracks nothing more, and nobody writes to unmapped, when this returns, with whatever
@@ -69,6 +71,7 @@ struct tracker_source_ops {
 struct tracker_source {
     const char *name; /* for people */
     const struct tracker_source_ops *ops;
+    bool guesses; /* each pass reports all that may have been written: none ever finds nothing */
     struct list link;
 };
 
@@ -131,6 +134,7 @@ struct tracker_pass {
     bool whole;                 /* nothing was to be skipped */
     int error;                  /* 0, or why it failed */
     unsigned sources;           /* looked at */
+    bool guessed;               /* one of them reports more than was written, always */
     struct harvest_stats found; /* in all of them together; its times are those of CPUs side by side */
     uint64_t marked;      /* pages that tracker_mark() and tracker_write() marked since the pass before */
     uint64_t reported;    /* pages */
@@ -146,10 +150,10 @@ struct tracker_pass {
 int tracker_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned flags,
                  struct tracker_pass *pass) MUST_CHECK;
 
-/* For when writers have stopped and are drained: whole passes, until one finds nothing any more. A pass that
- * fails is tried again. *pass (may be NULL) is the last one. ERR_TIMEOUT: pages were reported still after
- * timeout_ns, so somebody writes; the errors of tracker_pass(): the last one failed. report has what was
- * found until then. */
+/* For when writers have stopped and are drained: whole passes, until one finds nothing any more, or there is
+ * a source that guesses, and one has succeeded. A pass that fails is tried again. *pass (may be NULL) is the
+ * last one. ERR_TIMEOUT: pages were reported still after timeout_ns, so somebody writes; the errors of
+ * tracker_pass(): the last one failed. report has what was found until then. */
 int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_t timeout_ns,
                    struct tracker_pass *pass) MUST_CHECK;
 

@@ -114,6 +114,14 @@ static void look_and_report(struct tracker *tracker, struct dirty_bitmap *report
     pass->carried = tracker_bitmap_count(tracker->pending);
 }
 
+static bool guesses(const struct tracker *tracker)
+{
+    list_for_each (node, &tracker->sources)
+        if (list_entry(node, struct tracker_source, link)->guesses)
+            return true;
+    return false;
+}
+
 static void run_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned flags,
                      struct tracker_pass *pass)
 {
@@ -123,6 +131,7 @@ static void run_pass(struct tracker *tracker, struct dirty_bitmap *report, unsig
         .number = tracker->info.passes + 1,
         .whole = flags & TRACKER_WHOLE || tracker->whole_next,
         .sources = tracker->info.sources,
+        .guessed = guesses(tracker),
         .marked = atomic_exchange(&tracker->marked, 0u),
     };
     look_and_report(tracker, report, pass);
@@ -166,7 +175,7 @@ int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_
         pass = &own;
     do {
         error = tracker_pass(tracker, report, TRACKER_WHOLE, pass);
-        if (error == ERR_INVALID || error == ERR_BUSY || (!error && !pass->reported))
+        if (error == ERR_INVALID || error == ERR_BUSY || (!error && (!pass->reported || pass->guessed)))
             return error;
     } while (platform_time_ns() < end_ns);
     return error ? error : ERR_TIMEOUT;

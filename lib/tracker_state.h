@@ -32,7 +32,7 @@ struct tracker_part {
     struct harvest_stats found;
     uint64_t reported;
     int error;
-} CACHE_ALIGNED;
+};
 
 struct tracker {
     struct tracker_config config;

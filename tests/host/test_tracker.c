@@ -258,6 +258,22 @@ static int pass_always_finds(struct tracker_source *source, uint64_t first, uint
     return fake_source_pass(source, first, last, bitmap, flags, stats);
 }
 
+static void finish_is_content_with_guesses(void **state)
+{
+    struct tracker_source_ops guessing = fake_source_ops;
+    struct tracker_pass result;
+
+    (void)state;
+    guessing.pass = pass_always_finds;
+    source_a.source.ops = &guessing;
+    source_a.source.guesses = true;
+    tracker_begin(TRACKER_NONE_DIRTY);
+    assert_int_equal(tracker_finish(tracker, &report, NS_PER_S, &result), 0);
+    assert_true(result.number == 1 && result.guessed && result.reported == 1);
+    assert_int_equal(tracker_stop(tracker), 0);
+    source_a.source.ops = &fake_source_ops;
+}
+
 static void finish_gives_up(void **state)
 {
     struct tracker_source_ops busy = fake_source_ops;
@@ -294,6 +310,7 @@ int main(void)
         TRACKER_TEST(a_pass_in_parts_covers_everything_once),
         TRACKER_TEST(no_more_parts_than_there_are_gibibytes),
         TRACKER_TEST(finish_goes_on_until_nothing_is_found),
+        TRACKER_TEST(finish_is_content_with_guesses),
         TRACKER_TEST(finish_gives_up),
     };
 

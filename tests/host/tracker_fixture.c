@@ -18,7 +18,8 @@ static int called(struct tracker_source *source, enum fake_op op)
     struct fake_source *fake = CONTAINER_OF(source, struct fake_source, source);
     size_t used = strlen(source_calls);
 
-    snprintf(source_calls + used, sizeof source_calls - used, "%s%s %s", used ? ", " : "", names[op], source->name);
+    snprintf(source_calls + used, sizeof source_calls - used, "%s%s %s", used ? ", " : "", names[op],
+             source->name);
     return fake->fail[op];
 }
 
