@@ -14,6 +14,10 @@
  *   tracker_start(TRACKER_ALL_DIRTY); again and again: tracker_pass(), copy what is reported; when that is
  *   little: stop the VM and drain its devices; tracker_finish(), copy; tracker_stop().
  *
+ * Maps and unmaps go on meanwhile, but not while leaves are split or merged: with a level below
+ * PT_LEAF_LEVEL_MAX nobody maps or unmaps what is covered during tracker_start() and tracker_stop(), nor, in
+ * a tracker that tracks, while a source is added or removed, or in what is new while it is resized.
+ *
  * Functions that change a tracker (all but those of which it is said) are called by one CPU at a time; a
  * second one gets ERR_BUSY and has changed nothing. All are called outside RCU read sections and interrupt
  * handlers, and may wait: for hardware, or for a grace period. */
@@ -56,10 +60,10 @@ struct tracker_source_ops {
                 unsigned flags, struct harvest_stats *stats);
 
     /* Splits what is mapped in [first, last] until no leaf is above level; what was made so far is no harm
-     * when it fails. */
+     * when it fails. Nobody maps or unmaps there meanwhile, as in the next one. */
     int (*split)(struct tracker_source *source, uint64_t first, uint64_t last, unsigned level);
 
-    /* The opposite, as far as the mapping allows. Nobody maps or unmaps there meanwhile. */
+    /* The opposite, as far as the mapping allows. */
     int (*merge)(struct tracker_source *source, uint64_t first, uint64_t last);
 
     /* A start() that has succeeded is to mark in this bitmap instead. When it returns nobody writes to the
@@ -119,9 +123,8 @@ enum tracker_first {
  * and the errors of the sources. */
 int tracker_start(struct tracker *tracker, unsigned level, enum tracker_first first) MUST_CHECK;
 
-/* Stops every source, and merges what it split: nobody maps or unmaps there meanwhile. Nothing is tracked
- * when it returns, unless it was ERR_BUSY, or ERR_INVALID: nothing was. Otherwise the first error of a
- * source, after everything was tried. */
+/* Stops every source, and merges what it split. Nothing is tracked when it returns, unless it was ERR_BUSY,
+ * or ERR_INVALID: nothing was. Otherwise the first error of a source, after everything was tried. */
 int tracker_stop(struct tracker *tracker) MUST_CHECK;
 
 enum tracker_pass_flags {
