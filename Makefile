@@ -36,9 +36,6 @@ FIRMWARE_SOURCES := $(wildcard tests/firmware/*.c) boot/string.c
 HOST_LIBRARY   := $(wildcard lib/*.c lib/pt/*.c iommu/*.c iommu/vtd/*.c)
 HOST_TESTS     := $(wildcard tests/host/test_*.c)
 MUTANTS        := tests/mutants/mutant.c
-TSAN_SOURCES   := tests/host/test_tracker_threads.c tests/host/platform.c $(MUTANTS) \
-                  $(wildcard lib/tracker*.c) $(filter-out lib/rcu_command.c,$(wildcard lib/rcu*.c)) \
-                  $(patsubst %,lib/%.c,page_alloc log error event_queue)
 HOST_SUPPORT   := $(filter-out $(HOST_TESTS),$(wildcard tests/host/*.c)) $(MUTANTS)
 
 TORTURE_SOURCES := $(wildcard tests/torture/*.c) tests/host/platform.c lib/event_queue.c lib/page_alloc.c \
@@ -77,9 +74,7 @@ MODEL_OBJECTS        := $(call objects,model,$(MODEL_SOURCES)) \
                         $(call objects,model/software,$(MODEL_SOFTWARE))
 MODEL_LIBRARY        := $(call objects,model/software,$(HOST_LIBRARY))
 FUZZ_OBJECTS         := $(call objects,fuzz/objects,$(HOST_LIBRARY) $(FUZZ_SUPPORT))
-TSAN_OBJECTS         := $(call objects,host/tsan,$(TSAN_SOURCES))
-HOST_PROGRAMS        := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(HOST_TESTS)) \
-                        $(if $(COVERAGE),,$(BUILD)/host/test_tracker_threads_tsan)
+HOST_PROGRAMS        := $(patsubst tests/host/%.c,$(BUILD)/host/%,$(HOST_TESTS))
 
 # A program for people, so plainly built, of the hypervisor's own parser.
 DMAR_TOOL_SOURCES := tools/lull-dmar.c iommu/vtd/dmar_table.c iommu/vtd/dmar_structure.c lib/json.c
@@ -365,16 +360,7 @@ $(WATCHED): $(BUILD)/host/watched/%.o: % $(BUILD)/flags
 	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
 $(BUILD)/host/test_pt_stores $(BUILD)/host/test_pt_beside: $(WATCHED)
 
-# The tracker's threads once more, under ThreadSanitizer.
-$(TSAN_OBJECTS): HOST_FLAGS := $(filter-out $(SANITIZE),$(HOST_FLAGS)) -fsanitize=thread \
-                               $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
-$(TSAN_OBJECTS): $(BUILD)/host/tsan/%.o: % $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo '  CC      $< (ThreadSanitizer)'
-	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
-
-$(BUILD)/host/test_tracker_threads_tsan: $(TSAN_OBJECTS)
-	@$(HOST_CC) -fsanitize=thread -pthread -o $@ $^ -lcmocka
+include tests/host/rules.mk
 
 # --- tools that run on the host --------------------------------------------------------------------
 
@@ -502,7 +488,7 @@ $(foreach build,$(TORTURE_BUILDS),$(eval $(call torture_rules,$(build))))
 
 -include $(foreach build,$(TORTURE_BUILDS),$(patsubst %,$(BUILD)/torture/$(build)/%.d,$(TORTURE_SOURCES)))
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(LOADER_OBJECTS) $(FIRMWARE_OBJECTS) $(HOST_LIBRARY_OBJECTS) \
-    $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(TSAN_OBJECTS) $(MODEL_OBJECTS) $(MODEL_LIBRARY) \
-    $(FUZZ_OBJECTS) $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
+    $(call objects,host,$(HOST_TESTS)) $(WATCHED) $(MODEL_OBJECTS) $(MODEL_LIBRARY) $(FUZZ_OBJECTS) \
+    $(call objects,fuzz/objects,$(wildcard tests/fuzz/*.c)) $(FUZZ_MODEL_OBJECTS) \
     $(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT) \
     $(DMAR_TOOL_OBJECTS))
