@@ -360,6 +360,8 @@ $(WATCHED): $(BUILD)/host/watched/%.o: % $(BUILD)/flags
 	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
 $(BUILD)/host/test_pt_stores $(BUILD)/host/test_pt_beside: $(WATCHED)
 
+include tests/host/rules.mk
+
 # --- tools that run on the host --------------------------------------------------------------------
 
 $(BUILD)/tools/%.c.o: %.c $(BUILD)/flags

@@ -26,6 +26,15 @@ static inline void bitmap_clear(uint64_t *words, uint64_t bit)
     atomic_fetch_and(&words[bit / 64], ~(1ull << (bit % 64)));
 }
 
+/* How many bits of a word are set; the compiler's own would be a call into its library. */
+static inline unsigned bitmap_count_word(uint64_t word)
+{
+    word -= word >> 1 & 0x5555555555555555;
+    word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (unsigned)(word * 0x0101010101010101 >> 56);
+}
+
 /* Sets the bits [first, last]. Several CPUs may set bits of one bitmap at once. */
 static inline void bitmap_set_range(uint64_t *words, uint64_t first, uint64_t last)
 {

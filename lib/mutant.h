@@ -67,7 +67,10 @@
     X(FIRST_UNIT_TAKES_DEVICE,                                                                               \
       "a device goes to the first unit that names it, not to the one that names it best")                    \
     X(SELF_TEST_MISSES, "the self-test of dirty bits takes no notice of a page that is not reported")        \
-    X(SELF_TEST_IGNORED, "a unit that failed its self-test is believed all the same")
+    X(SELF_TEST_IGNORED, "a unit that failed its self-test is believed all the same")                        \
+    X(MARK_BEFORE_WRITE, "what the hypervisor writes is marked before it is written")                        \
+    X(CARRY_DROPPED, "what a pass has found whose invalidation failed is forgotten")                         \
+    X(RESIZE_LOSES_MARKS, "a tracker's old bitmap is read before everybody has let go of it")
 
 #define LULL_MUTANT_NUMBER(name, what) MUTANT_##name,
 

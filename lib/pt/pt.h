@@ -75,9 +75,10 @@ struct pt_leaf {
 
 enum harvest_flags {
     HARVEST_KEEP = 1, /* read the dirty bits, leave them set */
-    HARVEST_PRUNE =
-        2, /* leave out what nobody walked since the pass before the last (trees with PT_PRUNES) */
-    HARVEST_AUDIT = 4, /* but look all the same into one of 64 that would be left out: see the next one */
+    /* Leave out what nobody walked since the pass before the last, in trees with PT_PRUNES; */
+    HARVEST_PRUNE = 2,
+    /* but look all the same at one in 64 of the tables that would be left out: HARVEST_AUDIT_SHARE(). */
+    HARVEST_AUDIT = 4,
 };
 
 /* With HARVEST_AUDIT: the tables of level 0 whose 2 MiB have this number, 0 to 63, counted from address 0 and
@@ -92,6 +93,7 @@ struct harvest_stats {
     uint64_t pruned;      /* table entries whose tables were left out */
     uint64_t audited;     /* tables looked at that would have been left out, */
     uint64_t audit_dirty; /* and dirty leaves found in those: hardware does not set accessed as it should */
+    uint64_t invalidation_ns; /* of what the pass called for: filled in by who has it invalidated */
 };
 
 /* One format of tables. */

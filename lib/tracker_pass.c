@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A tracker's passes: what its sources have found becomes pending; what is pending is reported once all of
+ * them have succeeded. */
+#include "lib/error.h"
+#include "lib/mutant.h"
+#include "lib/tracker_state.h"
+#include <string.h>
+
+/* How many parts a pass has: each some cuts, the last one perhaps less. */
+static unsigned part_count(const struct tracker *tracker)
+{
+    uint64_t cuts = tracker->last / TRACKER_CUT + 1;
+
+    return cuts < tracker->config.parts ? (unsigned)cuts : tracker->config.parts;
+}
+
+static void part_range(const struct tracker *tracker, unsigned n, uint64_t *first, uint64_t *last)
+{
+    uint64_t cuts = tracker->last / TRACKER_CUT + 1;
+    unsigned parts = part_count(tracker);
+
+    *first = cuts * n / parts * TRACKER_CUT;
+    *last = n + 1 == parts ? tracker->last : cuts * (n + 1) / parts * TRACKER_CUT - 1;
+}
+
+static void run_parts(struct tracker *tracker, void (*part)(void *argument, unsigned n))
+{
+    unsigned parts = part_count(tracker);
+
+    if (tracker->config.run && parts > 1) {
+        tracker->config.run(tracker->config.context, parts, part, tracker);
+        return;
+    }
+    for (unsigned n = 0; n < parts; n++)
+        part(tracker, n);
+}
+
+/* All sources, one after the other: each of them also when one before has failed, since what it finds is
+ * pending all the same. */
+static void look_at_part(void *argument, unsigned n)
+{
+    struct tracker *tracker = argument;
+    struct tracker_part *part = &tracker->parts[n];
+    uint64_t first, last;
+
+    part_range(tracker, n, &first, &last);
+    *part = (struct tracker_part){.error = 0};
+    list_for_each (node, &tracker->sources) {
+        struct tracker_source *source = list_entry(node, struct tracker_source, link);
+        int error =
+            source->ops->pass(source, first, last, &tracker->pending->pages, tracker->flags, &part->found);
+
+        if (!part->error)
+            part->error = error;
+    }
+}
+
+static void report_part(void *argument, unsigned n)
+{
+    struct tracker *tracker = argument;
+    uint64_t first, last;
+
+    part_range(tracker, n, &first, &last);
+    tracker->parts[n].reported = tracker_bitmap_take(tracker->pending, first, last, tracker->report);
+}
+
+static void add_found(struct harvest_stats *sum, const struct harvest_stats *found)
+{
+    sum->tables += found->tables;
+    sum->entries += found->entries;
+    sum->dirty += found->dirty;
+    sum->pruned += found->pruned;
+    sum->audited += found->audited;
+    sum->audit_dirty += found->audit_dirty;
+    sum->invalidation_ns += found->invalidation_ns;
+}
+
+int tracker_look(struct tracker *tracker, unsigned flags, struct tracker_pass *pass)
+{
+    int first = 0;
+
+    tracker->flags = flags;
+    run_parts(tracker, look_at_part);
+    for (unsigned n = 0; n < part_count(tracker); n++) {
+        add_found(&pass->found, &tracker->parts[n].found);
+        if (!first)
+            first = tracker->parts[n].error;
+    }
+    return first;
+}
+
+/* What several passes have found leaves together, after the last one's invalidations. */
+static uint64_t hand_over(struct tracker *tracker, struct dirty_bitmap *report)
+{
+    uint64_t reported = 0;
+
+    tracker->report = report;
+    run_parts(tracker, report_part);
+    for (unsigned n = 0; n < part_count(tracker); n++)
+        reported += tracker->parts[n].reported;
+    return reported;
+}
+
+static void look_and_report(struct tracker *tracker, struct dirty_bitmap *report, struct tracker_pass *pass)
+{
+    pass->error = tracker_look(tracker, pass->whole ? 0 : HARVEST_PRUNE, pass);
+    tracker->whole_next = pass->error;
+    if (!pass->error) {
+        pass->reported = hand_over(tracker, report);
+        return;
+    }
+    if (mutant(CARRY_DROPPED))
+        tracker_bitmap_clear(tracker->pending);
+    pass->carried = tracker_bitmap_count(tracker->pending);
+}
+
+static bool guesses(const struct tracker *tracker)
+{
+    list_for_each (node, &tracker->sources)
+        if (list_entry(node, struct tracker_source, link)->guesses)
+            return true;
+    return false;
+}
+
+static void run_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned flags,
+                     struct tracker_pass *pass)
+{
+    uint64_t begin_ns = platform_time_ns(), end_ns, time_ns;
+
+    *pass = (struct tracker_pass){
+        .number = tracker->info.passes + 1,
+        .whole = flags & TRACKER_WHOLE || tracker->whole_next,
+        .sources = tracker->info.sources,
+        .guessed = guesses(tracker),
+        .marked = atomic_exchange(&tracker->marked, 0u),
+    };
+    look_and_report(tracker, report, pass);
+    end_ns = platform_time_ns();
+    pass->ns = end_ns - begin_ns;
+    if (!pass->error) {
+        time_ns = end_ns - tracker->since_ns;
+        pass->pages_per_s = pass->reported * NS_PER_S / (time_ns ? time_ns : 1);
+        tracker->since_ns = end_ns;
+    }
+    tracker_update_passes(tracker, pass);
+}
+
+int tracker_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned flags,
+                 struct tracker_pass *pass)
+{
+    struct tracker_pass own;
+    int error = ERR_INVALID;
+
+    if (!tracker_enter(tracker))
+        return ERR_BUSY;
+    if (!pass)
+        pass = &own;
+    if (tracker->pending && !(flags & ~(unsigned)TRACKER_WHOLE) && report->iova == 0 &&
+        report->last >= tracker->last) {
+        run_pass(tracker, report, flags, pass);
+        error = pass->error;
+    }
+    tracker_leave(tracker);
+    return error;
+}
+
+int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_t timeout_ns,
+                   struct tracker_pass *pass)
+{
+    uint64_t end_ns = platform_time_ns() + timeout_ns;
+    struct tracker_pass own;
+    int error;
+
+    if (!pass)
+        pass = &own;
+    do {
+        error = tracker_pass(tracker, report, TRACKER_WHOLE, pass);
+        if (error == ERR_INVALID || error == ERR_BUSY || (!error && (!pass->reported || pass->guessed)))
+            return error;
+    } while (platform_time_ns() < end_ns);
+    return error ? error : ERR_TIMEOUT;
+}

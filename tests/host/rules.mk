@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Tests on threads once more, under ThreadSanitizer; a part of the Makefile.
+
+TSAN_SOURCES := tests/host/test_tracker_threads.c tests/host/platform.c $(MUTANTS) \
+                $(wildcard lib/tracker*.c) $(filter-out lib/rcu_command.c,$(wildcard lib/rcu*.c)) \
+                $(patsubst %,lib/%.c,page_alloc log error event_queue)
+TSAN_OBJECTS := $(call objects,host/tsan,$(TSAN_SOURCES))
+
+# It counts no lines for `make coverage`.
+host: $(if $(COVERAGE),,$(BUILD)/host/test_tracker_threads_tsan)
+
+$(TSAN_OBJECTS): HOST_FLAGS := $(filter-out $(SANITIZE),$(HOST_FLAGS)) -fsanitize=thread \
+                               $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
+$(TSAN_OBJECTS): $(BUILD)/host/tsan/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (ThreadSanitizer)'
+	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
+
+$(BUILD)/host/test_tracker_threads_tsan: $(TSAN_OBJECTS)
+	@$(HOST_CC) -fsanitize=thread -pthread -o $@ $^ -lcmocka
+
+-include $(patsubst %.o,%.d,$(TSAN_OBJECTS))
