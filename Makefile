@@ -142,12 +142,13 @@ MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc reallo
 
 # --- targets for people ----------------------------------------------------------------------------
 
-.PHONY: help deps all run test test-spin test-mutants check torture torture-builds fuzz fuzz-builds coverage \
-        embed bench bench-builds image demo-image host model soak clean FORCE
+.PHONY: help deps all run test qemu-ssads test-spin test-mutants check torture torture-builds fuzz \
+        fuzz-builds coverage embed bench bench-builds image demo-image host model soak clean FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
 	@echo 'make test        install what is missing, build, and run every test'
+	@echo 'make qemu-ssads  build the QEMU that some tests need: second-stage accessed and dirty bits'
 	@echo 'make torture     RCU on threads, without and with ThreadSanitizer, for SECONDS=n each (30)'
 	@echo 'make test-spin   the Spin models of RCU and pruning (tests/spin), whole and with each step left out'
 	@echo 'make soak        the driver on the VT-d in software, with ever new seeds, for SECONDS=n (30)'
@@ -176,7 +177,12 @@ run: deps
 
 test: deps
 	@$(MAKE) all image host model torture-builds fuzz-builds embed $(BUILD)/bench/pt-plain
+	@tests/qemu/ssads/build || echo 'Tests that need this QEMU are skipped.'
 	@+tests/run
+
+# Where it cannot be built, as without a network, that is an error here, and tests skip what needs it.
+qemu-ssads:
+	@tests/qemu/ssads/build
 
 test-spin: deps
 	@tests/spin/run

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import re
 
-from .qemu import Machine
+from .qemu import SSADS, Machine
 
 COLUMNS = ("name", "cpus", "memory", "cpu", "intel-iommu", "lull.cfg", "tests",
            "APIC", "mode", "stage", "levels", "bits", "remapping")
@@ -26,6 +26,7 @@ PROPERTIES = {
     "dma-drain": (SWITCH, "on", "DWD"),
     "fs1gp": (SWITCH, "on", "FS1GP"),
     "pt": (SWITCH, "on", "PT"),
+    SSADS: (SWITCH, "off", "SMPWC"),
 }
 
 # What a column may be.
@@ -73,8 +74,12 @@ class Case:
 
     def machine(self):
         """What QEMU is to be."""
-        return Machine(cpus=self.cpus, memory=self.memory, cpu=self.cpu, iommu=dict(self.properties),
-                       config=self.config)
+        iommu = {key: value for key, value in self.properties.items() if key != SSADS or value == "on"}
+        return Machine(cpus=self.cpus, memory=self.memory, cpu=self.cpu, iommu=iommu, config=self.config)
+
+    def keeps_dirty(self):
+        """Whether its unit has dirty bits."""
+        return self.stage == "first" or self.properties[SSADS] == "on"
 
     def memory_bytes(self):
         """The size of its memory."""
@@ -90,7 +95,8 @@ class Case:
         # QEMU has one stage or the other, and 1 GiB leaves of the first only beside it.
         if self.properties["x-flts"] == "off":
             names = [(name, on) for name, on in names if name != "FS1GP"]
-        return names
+        second_stage_dirty = self.properties[SSADS] == "on" and self.properties["x-flts"] == "off"
+        return names + [("SSADS", second_stage_dirty)]
 
     def runs(self, test):
         """Whether its globs match all tests of this family."""
@@ -154,6 +160,7 @@ DIMENSIONS = {
     "snoop-control": (SWITCH, lambda case: case.properties["snoop-control"]),
     "dma-drain": (SWITCH, lambda case: case.properties["dma-drain"]),
     "fs1gp": (SWITCH, lambda case: case.properties["fs1gp"]),
+    SSADS: (SWITCH, lambda case: case.properties[SSADS]),
     "cpus": ((1, 2, 3, 4, 8), lambda case: case.cpus),
     "four CPUs": ((False, True), lambda case: case.cpus >= 4),
     "memory": (("1G", "8G"), lambda case: case.memory),

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from .target import Target
+from .target import NotThere, Target
 
 QEMU = "qemu-system-x86_64"
 FIRMWARE = (("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd"))
@@ -23,6 +23,15 @@ BLOCK_BYTES = 4096
 CONNECT_SECONDS = 20
 
 FIRST_STAGE = {"x-scalable-mode": "on", "x-flts": "on"}
+
+# The QEMU that `make qemu-ssads` builds is the one for machines with this property of intel-iommu, on or off:
+# accessed and dirty bits as hardware has them. ROMs are those of the distribution's own.
+SSADS = "x-ssads"
+SECOND_STAGE_SSADS = {"x-scalable-mode": "on", SSADS: "on"}
+FIRST_STAGE_SSADS = {**FIRST_STAGE, SSADS: "on"}
+SSADS_BUILD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "qemu", "ssads",
+                           "build")
+ROMS = "/usr/share/qemu"
 
 
 def debug_exit_status(value):
@@ -112,13 +121,31 @@ def boot_volume(machine, scratch):
     return f"file=fat:rw:{esp}"
 
 
+def ssads_build(question):
+    """What the script that builds it answers: --path or --why."""
+    done = subprocess.run([SSADS_BUILD, question], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True, check=True)
+    return done.stdout.strip()
+
+
+def program(machine):
+    """The QEMU for a machine, with its first arguments. NotThere: it was not built; the text says why."""
+    if SSADS not in (machine.iommu or {}):
+        return [QEMU]
+    path = ssads_build("--path")
+    if not os.access(path, os.X_OK):
+        raise NotThere(f"no QEMU with second-stage dirty bits: {ssads_build('--why')}")
+    return [path, "-L", ROMS]
+
+
 def command_line(machine, scratch, console):
     """QEMU's arguments. scratch is a folder for this run's files; console are the arguments for the serial
     port."""
     code, variables = firmware_paths()
     own_variables = os.path.join(scratch, "vars.fd")
     shutil.copyfile(variables, own_variables)
-    line = [QEMU, "-M", "q35,kernel-irqchip=split", "-cpu", machine.cpu, "-accel", "tcg,thread=multi"]
+    line = program(machine)
+    line += ["-M", "q35,kernel-irqchip=split", "-cpu", machine.cpu, "-accel", "tcg,thread=multi"]
     line += ["-smp", str(machine.cpus), "-m", machine.memory]
     line += ["-nodefaults", "-display", "none", "-net", "none"]
     line += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]

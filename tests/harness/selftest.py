@@ -265,6 +265,29 @@ def signals(report):
               "a program that is told to end twice cleans up", f"status {done.returncode}", done.stderr)
 
 
+def missing_qemu(report):
+    """Where the QEMU of `make qemu-ssads` is not there its tests are skipped, and say why: it was not built,
+    or what failed. Here apt-get does."""
+    ssads = os.path.join(TOP, "tests", "qemu", "ssads")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "XDG_CACHE_HOME": folder, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+        def run(*command):
+            return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, check=False)
+
+        with open(os.path.join(folder, "apt-get"), "w", encoding="ascii") as program:
+            program.write("#!/bin/sh\necho no network >&2\nexit 100\n")
+        os.chmod(program.name, stat.S_IRWXU)
+        for why in (r"it has not been built: make qemu-ssads", r"make qemu-ssads: .* failed\b.*"):
+            done = run(f"{ssads}.py", "switched_off")
+            report.ok(done.returncode == 0 and re.search(rf"ok 1 - .* # SKIP .*: {why}$", done.stdout, re.M),
+                      f"tests that lack their QEMU are skipped: {why}", done.stdout, done.stderr)
+            done = run(os.path.join(ssads, "build"))
+            report.ok(done.returncode == 1 and re.search(r"^make qemu-ssads: .* failed", done.stderr, re.M),
+                      "a build that fails says what", done.stdout, done.stderr)
+
+
 # Host test programs and the line that the run has to end with.
 PROGRAMS = (
     ("passes", "echo 1..2; echo ok 1; echo ok 2", "2 passed, 0 failed, 0 skipped"),
@@ -299,4 +322,5 @@ def programs(report):
 
 
 if __name__ == "__main__":
-    run_cases((consoles,), (texts,), (demos,), (matrix,), (statistics,), (signals,), (programs,))
+    run_cases((consoles,), (texts,), (demos,), (matrix,), (statistics,), (signals,), (missing_qemu,),
+              (programs,))

@@ -7,6 +7,7 @@ import sys
 import traceback
 
 from .console import ConsoleError
+from .target import NotThere
 
 LINE = re.compile(r"^(not )?ok\b(?: (\d+))?(?: -)? ?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)")
@@ -111,10 +112,12 @@ class Report:
         return not wrong and all(result.passed or result.skip is not None for result in results)
 
     def case(self, name, function, *arguments):
-        """Runs function(report, *arguments); what a console does not do within it is one failed check, and
-        the next case goes on."""
+        """Runs function(report, *arguments); what a console does not do within it is one failed check, a
+        target that cannot be had a skipped one, and the next case goes on."""
         try:
             function(self, *arguments)
+        except NotThere as missing:
+            self.skip(name, str(missing))
         except ConsoleError as error:
             self.ok(False, f"{name}: {error}", *error.output.splitlines()[-DIAGNOSTIC_LINES:])
         except (OSError, RuntimeError) as error:

@@ -4,6 +4,10 @@
 import abc
 
 
+class NotThere(Exception):
+    """A target needs what is not on this computer; the text says what, and why. Its tests are skipped."""
+
+
 class Target(abc.ABC):
     """Bytes to a console and from it. Used as a context manager, so that nothing outlives a test."""
 

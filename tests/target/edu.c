@@ -157,6 +157,11 @@ int edu_write_start(struct edu *edu, uint64_t iova, uint32_t bytes)
     return edu_start(edu, EDU_BUFFER, iova, bytes, EDU_COMMAND_WRITE);
 }
 
+int edu_read_start(struct edu *edu, uint64_t iova, uint32_t bytes)
+{
+    return edu_start(edu, iova, EDU_BUFFER, bytes, 0);
+}
+
 bool edu_busy(const struct edu *edu)
 {
     return edu_get(edu, EDU_DMA_COMMAND) & EDU_COMMAND_RUN;
@@ -171,7 +176,7 @@ int edu_write(struct edu *edu, uint64_t iova, uint32_t bytes)
 
 int edu_read(struct edu *edu, uint64_t iova, uint32_t bytes)
 {
-    int error = edu_start(edu, iova, EDU_BUFFER, bytes, 0);
+    int error = edu_read_start(edu, iova, bytes);
 
     return error ? error : edu_wait(edu);
 }

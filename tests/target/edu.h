@@ -38,9 +38,10 @@ int edu_check_mask(struct edu *edu, struct iommu_domain *domain) MUST_CHECK;
 /* Waits for a transfer's end and stops the device's DMA. ERR_TIMEOUT, and as pci_bus_master_set(). */
 int edu_close(struct edu *edu) MUST_CHECK;
 
-/* Begins a transfer of bytes (1 to 4096): of the buffer to memory at iova. ERR_BUSY: the last one is not
- * over. */
+/* Begins a transfer of bytes (1 to 4096): of the buffer to memory at iova, or back. ERR_BUSY: the last one is
+ * not over. */
 int edu_write_start(struct edu *edu, uint64_t iova, uint32_t bytes) MUST_CHECK;
+int edu_read_start(struct edu *edu, uint64_t iova, uint32_t bytes) MUST_CHECK;
 
 /* Raises an interrupt: by an MSI if that is on, else by a level that lasts until edu_acknowledge(). */
 void edu_raise(struct edu *edu);
