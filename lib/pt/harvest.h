@@ -5,6 +5,7 @@
 
 #include "lib/mutant.h"
 #include "lib/page_alloc.h"
+#include "lib/pt/line.h"
 #include "lib/pt/prune.h"
 #include "lib/pt/scan.h"
 #include "lib/pt/split.h"
@@ -96,6 +97,40 @@ static ALWAYS_INLINE void pt_harvest_entries(const struct pt_format *fmt, struct
         (void)pt_harvest_leaf(fmt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
 }
 
+/* Eight pages from iova on are dirty where a bit is set. The bitmap may begin at any page. */
+static ALWAYS_INLINE void pt_harvest_mark_line(struct pt_harvest *harvest, uint64_t iova, uint64_t dirty)
+{
+    uint64_t bit = (iova - harvest->bitmap->iova) >> PAGE_LG2;
+    unsigned at = bit % 64;
+
+    if (bit / 64 != harvest->word_index) {
+        pt_harvest_write_word(harvest);
+        harvest->word_index = bit / 64;
+    }
+    harvest->word |= dirty << at;
+    if (UNLIKELY(at > 64 - PT_LINE_ENTRIES)) {
+        pt_harvest_write_word(harvest);
+        harvest->word_index++;
+        harvest->word = dirty >> (64 - at);
+    }
+}
+
+/* A line that lies wholly in the range. */
+static ALWAYS_INLINE void pt_harvest_line(struct pt_harvest *harvest, uint64_t *line, uint64_t iova)
+{
+    unsigned dirty = pt_line_dirty(line, harvest->mask);
+
+    if (!dirty)
+        return;
+    harvest->stats.dirty += pt_line_count(dirty);
+    pt_harvest_mark_line(harvest, iova, dirty);
+    if (harvest->flags & HARVEST_KEEP)
+        return;
+    gather_add_range(harvest->gather, iova + (unsigned)__builtin_ctz(dirty) * PAGE_SIZE,
+                     iova + (32 - (unsigned)__builtin_clz(dirty)) * PAGE_SIZE - 1);
+    pt_line_clear(line, dirty, harvest->mask);
+}
+
 /* The same, without those in clean lines. */
 static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, struct pt_harvest *harvest,
                                            uint64_t *table, uint64_t iova, unsigned first, unsigned end)
@@ -109,7 +144,7 @@ static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, struct p
     for (uint64_t lines = pt_scan_lines(table, harvest->mask); lines; lines &= lines - 1) {
         unsigned line = (unsigned)__builtin_ctzll(lines) * PT_LINE_ENTRIES;
 
-        pt_harvest_entries(fmt, harvest, table, iova, line, line + PT_LINE_ENTRIES);
+        pt_harvest_line(harvest, &table[line], iova + line * PAGE_SIZE);
     }
 }
 
