@@ -205,15 +205,24 @@ static ALWAYS_INLINE bool pt_is_audited(const struct pt_harvest *harvest, uint64
            (iova >> PT_ENTRY_LG2(1)) % HARVEST_AUDIT_SHARES == harvest->flags >> 8;
 }
 
-/* A line of entries at level 1, from iova on, in which nothing is set, neither in entries of tables nor in
- * leaves, is left out as a whole. */
+/* What makes a line of entries at level 1 one that a pass looks at: a dirty leaf, or a table that is not left
+ * out. Without pruning all are. */
+static ALWAYS_INLINE uint64_t pt_harvest_walked_lines(const struct pt_format *fmt,
+                                                      const struct pt_harvest *harvest, const uint64_t *table)
+{
+    if (!harvest->prunes || !(harvest->flags & HARVEST_PRUNE))
+        return ~0ull;
+    return pt_scan_lines(table,
+                         harvest->mask | fmt->accessed | (mutant(PRUNE_WITHOUT_S) ? 0 : PT_SOFT_WALKED));
+}
+
+/* A line of entries at level 1, from iova on, in which nothing of that was set is left out as a whole. */
 static ALWAYS_INLINE bool pt_harvest_leaves_out(const struct pt_format *fmt, struct pt_harvest *harvest,
                                                 const uint64_t *line, uint64_t iova)
 {
-    uint64_t any = 0, tables = 0, leaves = 0;
+    uint64_t tables = 0, leaves = 0;
 
-    if (!harvest->prunes || !(harvest->flags & HARVEST_PRUNE) ||
-        !is_aligned(iova, PT_LINE_ENTRIES * PT_ENTRY_SIZE(1)) ||
+    if (!is_aligned(iova, PT_LINE_ENTRIES * PT_ENTRY_SIZE(1)) ||
         harvest->last - iova < PT_LINE_ENTRIES * PT_ENTRY_SIZE(1) - 1)
         return false;
     for (unsigned i = 0; i < PT_LINE_ENTRIES; i++) {
@@ -221,15 +230,40 @@ static ALWAYS_INLINE bool pt_harvest_leaves_out(const struct pt_format *fmt, str
 
         if (pt_is_audited(harvest, iova + i * PT_ENTRY_SIZE(1)))
             return false;
-        any |= entry;
         tables += pt_is_table(fmt, entry, 1);
         leaves += pt_is_leaf(fmt, entry, 1);
     }
-    if (any & (harvest->mask | fmt->accessed | (mutant(PRUNE_WITHOUT_S) ? 0 : PT_SOFT_WALKED)))
-        return false;
     harvest->stats.pruned += tables;
     harvest->stats.entries += leaves;
     return true;
+}
+
+/* Which table of level 0 a pruned pass comes to after one, hardware cannot foresee: it is asked for while
+ * that one is looked at, and so is its part of the bitmap. Entry i of the table is the first that it may be;
+ * start is the address that the table translates from on. Returns the entry, or that there is none. */
+static ALWAYS_INLINE unsigned pt_harvest_fetch(const struct pt_format *fmt, const struct pt_harvest *harvest,
+                                               const uint64_t *table, uint64_t lines, uint64_t start,
+                                               unsigned i)
+{
+    for (; i < PT_ENTRIES; i++) {
+        uint64_t entry, left = lines >> i / PT_LINE_ENTRIES;
+
+        if (!left)
+            return PT_ENTRIES;
+        if (!(left & 1))
+            i = (i / PT_LINE_ENTRIES + (unsigned)__builtin_ctzll(left)) * PT_LINE_ENTRIES;
+        entry = atomic_read(&table[i]);
+        if (pt_is_table(fmt, entry, 1) && entry & (fmt->accessed | PT_SOFT_WALKED)) {
+            const uint64_t *below = pt_child(fmt, entry);
+            uint64_t bit = (start + i * PT_ENTRY_SIZE(1) - harvest->bitmap->iova) >> PAGE_LG2;
+
+            for (unsigned at = 0; at < PT_ENTRIES; at += PT_LINE_ENTRIES)
+                __builtin_prefetch(&below[at]);
+            __builtin_prefetch(&harvest->bitmap->words[bit / 64], 1);
+            return i;
+        }
+    }
+    return i;
 }
 
 /* A table of level 0, whose entry at level 1 translates from start on. */
@@ -277,15 +311,20 @@ static ALWAYS_INLINE uint64_t pt_harvest_level1(const struct pt_format *fmt, str
                                                 uint64_t *table, uint64_t iova)
 {
     uint64_t end = pt_entry_end(iova, 2);
+    uint64_t lines = pt_harvest_walked_lines(fmt, harvest, table);
+    unsigned fetched = 0;
 
     iova = align_down(iova, PT_ENTRY_SIZE(1));
     while (iova < end && iova <= harvest->last && harvest->budget) {
-        uint64_t *slot = &table[pt_index(iova, 1)];
+        unsigned i = pt_index(iova, 1);
+        uint64_t *slot = &table[i];
 
-        if (pt_harvest_leaves_out(fmt, harvest, slot, iova)) {
+        if (!(lines >> i / PT_LINE_ENTRIES & 1) && pt_harvest_leaves_out(fmt, harvest, slot, iova)) {
             iova += PT_LINE_ENTRIES * PT_ENTRY_SIZE(1);
             continue;
         }
+        if (lines != ~0ull && fetched <= i)
+            fetched = pt_harvest_fetch(fmt, harvest, table, lines, align_down(iova, PT_ENTRY_SIZE(2)), i + 1);
         pt_harvest_entry(fmt, harvest, slot, iova);
         iova += PT_ENTRY_SIZE(1);
     }
