@@ -5,6 +5,7 @@
 
 #include "lib/mutant.h"
 #include "lib/page_alloc.h"
+#include "lib/pt/line.h"
 #include "lib/pt/prune.h"
 #include "lib/pt/scan.h"
 #include "lib/pt/split.h"
@@ -96,6 +97,40 @@ static ALWAYS_INLINE void pt_harvest_entries(const struct pt_format *fmt, struct
         (void)pt_harvest_leaf(fmt, harvest, &table[i], iova + i * PAGE_SIZE, 0);
 }
 
+/* Eight pages from iova on are dirty where a bit is set. The bitmap may begin at any page. */
+static ALWAYS_INLINE void pt_harvest_mark_line(struct pt_harvest *harvest, uint64_t iova, uint64_t dirty)
+{
+    uint64_t bit = (iova - harvest->bitmap->iova) >> PAGE_LG2;
+    unsigned at = bit % 64;
+
+    if (bit / 64 != harvest->word_index) {
+        pt_harvest_write_word(harvest);
+        harvest->word_index = bit / 64;
+    }
+    harvest->word |= dirty << at;
+    if (UNLIKELY(at > 64 - PT_LINE_ENTRIES)) {
+        pt_harvest_write_word(harvest);
+        harvest->word_index++;
+        harvest->word = dirty >> (64 - at);
+    }
+}
+
+/* A line that lies wholly in the range. */
+static ALWAYS_INLINE void pt_harvest_line(struct pt_harvest *harvest, uint64_t *line, uint64_t iova)
+{
+    unsigned dirty = pt_line_dirty(line, harvest->mask);
+
+    if (!dirty)
+        return;
+    harvest->stats.dirty += pt_line_count(dirty);
+    pt_harvest_mark_line(harvest, iova, dirty);
+    if (harvest->flags & HARVEST_KEEP)
+        return;
+    gather_add_range(harvest->gather, iova + (unsigned)__builtin_ctz(dirty) * PAGE_SIZE,
+                     iova + (32 - (unsigned)__builtin_clz(dirty)) * PAGE_SIZE - 1);
+    pt_line_clear(line, dirty, harvest->mask);
+}
+
 /* The same, without those in clean lines. */
 static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, struct pt_harvest *harvest,
                                            uint64_t *table, uint64_t iova, unsigned first, unsigned end)
@@ -109,7 +144,7 @@ static ALWAYS_INLINE void pt_harvest_pages(const struct pt_format *fmt, struct p
     for (uint64_t lines = pt_scan_lines(table, harvest->mask); lines; lines &= lines - 1) {
         unsigned line = (unsigned)__builtin_ctzll(lines) * PT_LINE_ENTRIES;
 
-        pt_harvest_entries(fmt, harvest, table, iova, line, line + PT_LINE_ENTRIES);
+        pt_harvest_line(harvest, &table[line], iova + line * PAGE_SIZE);
     }
 }
 
@@ -170,15 +205,24 @@ static ALWAYS_INLINE bool pt_is_audited(const struct pt_harvest *harvest, uint64
            (iova >> PT_ENTRY_LG2(1)) % HARVEST_AUDIT_SHARES == harvest->flags >> 8;
 }
 
-/* A line of entries at level 1, from iova on, in which nothing is set, neither in entries of tables nor in
- * leaves, is left out as a whole. */
+/* What makes a line of entries at level 1 one that a pass looks at: a dirty leaf, or a table that is not left
+ * out. Without pruning all are. */
+static ALWAYS_INLINE uint64_t pt_harvest_walked_lines(const struct pt_format *fmt,
+                                                      const struct pt_harvest *harvest, const uint64_t *table)
+{
+    if (!harvest->prunes || !(harvest->flags & HARVEST_PRUNE))
+        return ~0ull;
+    return pt_scan_lines(table,
+                         harvest->mask | fmt->accessed | (mutant(PRUNE_WITHOUT_S) ? 0 : PT_SOFT_WALKED));
+}
+
+/* A line of entries at level 1, from iova on, in which nothing of that was set is left out as a whole. */
 static ALWAYS_INLINE bool pt_harvest_leaves_out(const struct pt_format *fmt, struct pt_harvest *harvest,
                                                 const uint64_t *line, uint64_t iova)
 {
-    uint64_t any = 0, tables = 0, leaves = 0;
+    uint64_t tables = 0, leaves = 0;
 
-    if (!harvest->prunes || !(harvest->flags & HARVEST_PRUNE) ||
-        !is_aligned(iova, PT_LINE_ENTRIES * PT_ENTRY_SIZE(1)) ||
+    if (!is_aligned(iova, PT_LINE_ENTRIES * PT_ENTRY_SIZE(1)) ||
         harvest->last - iova < PT_LINE_ENTRIES * PT_ENTRY_SIZE(1) - 1)
         return false;
     for (unsigned i = 0; i < PT_LINE_ENTRIES; i++) {
@@ -186,15 +230,40 @@ static ALWAYS_INLINE bool pt_harvest_leaves_out(const struct pt_format *fmt, str
 
         if (pt_is_audited(harvest, iova + i * PT_ENTRY_SIZE(1)))
             return false;
-        any |= entry;
         tables += pt_is_table(fmt, entry, 1);
         leaves += pt_is_leaf(fmt, entry, 1);
     }
-    if (any & (harvest->mask | fmt->accessed | (mutant(PRUNE_WITHOUT_S) ? 0 : PT_SOFT_WALKED)))
-        return false;
     harvest->stats.pruned += tables;
     harvest->stats.entries += leaves;
     return true;
+}
+
+/* Which table of level 0 a pruned pass comes to after one, hardware cannot foresee: it is asked for while
+ * that one is looked at, and so is its part of the bitmap. Entry i of the table is the first that it may be;
+ * start is the address that the table translates from on. Returns the entry, or that there is none. */
+static ALWAYS_INLINE unsigned pt_harvest_fetch(const struct pt_format *fmt, const struct pt_harvest *harvest,
+                                               const uint64_t *table, uint64_t lines, uint64_t start,
+                                               unsigned i)
+{
+    for (; i < PT_ENTRIES; i++) {
+        uint64_t entry, left = lines >> i / PT_LINE_ENTRIES;
+
+        if (!left)
+            return PT_ENTRIES;
+        if (!(left & 1))
+            i = (i / PT_LINE_ENTRIES + (unsigned)__builtin_ctzll(left)) * PT_LINE_ENTRIES;
+        entry = atomic_read(&table[i]);
+        if (pt_is_table(fmt, entry, 1) && entry & (fmt->accessed | PT_SOFT_WALKED)) {
+            const uint64_t *below = pt_child(fmt, entry);
+            uint64_t bit = (start + i * PT_ENTRY_SIZE(1) - harvest->bitmap->iova) >> PAGE_LG2;
+
+            for (unsigned at = 0; at < PT_ENTRIES; at += PT_LINE_ENTRIES)
+                __builtin_prefetch(&below[at]);
+            __builtin_prefetch(&harvest->bitmap->words[bit / 64], 1);
+            return i;
+        }
+    }
+    return i;
 }
 
 /* A table of level 0, whose entry at level 1 translates from start on. */
@@ -242,15 +311,20 @@ static ALWAYS_INLINE uint64_t pt_harvest_level1(const struct pt_format *fmt, str
                                                 uint64_t *table, uint64_t iova)
 {
     uint64_t end = pt_entry_end(iova, 2);
+    uint64_t lines = pt_harvest_walked_lines(fmt, harvest, table);
+    unsigned fetched = 0;
 
     iova = align_down(iova, PT_ENTRY_SIZE(1));
     while (iova < end && iova <= harvest->last && harvest->budget) {
-        uint64_t *slot = &table[pt_index(iova, 1)];
+        unsigned i = pt_index(iova, 1);
+        uint64_t *slot = &table[i];
 
-        if (pt_harvest_leaves_out(fmt, harvest, slot, iova)) {
+        if (!(lines >> i / PT_LINE_ENTRIES & 1) && pt_harvest_leaves_out(fmt, harvest, slot, iova)) {
             iova += PT_LINE_ENTRIES * PT_ENTRY_SIZE(1);
             continue;
         }
+        if (lines != ~0ull && fetched <= i)
+            fetched = pt_harvest_fetch(fmt, harvest, table, lines, align_down(iova, PT_ENTRY_SIZE(2)), i + 1);
         pt_harvest_entry(fmt, harvest, slot, iova);
         iova += PT_ENTRY_SIZE(1);
     }

@@ -156,6 +156,31 @@ void plain_unmap(struct plain_walker *walker, uint64_t iova, uint64_t last)
     (void)unmap_in(walker->root, TOP, iova, last);
 }
 
+static void harvest_in(uint64_t *table, unsigned level, uint64_t iova, uint64_t last, uint64_t *words,
+                       bool keep)
+{
+    while (iova <= last) {
+        struct part part = part_of(iova, last, level);
+        uint64_t *entry = &table[index_of(iova, level)];
+
+        if (!is_leaf(*entry, level)) {
+            if (*entry)
+                harvest_in(child(*entry), level - 1, iova, part.last, words, keep);
+        } else if (*entry & VTDSS_DIRTY) {
+            for (uint64_t page = iova >> PAGE_LG2; page <= part.last >> PAGE_LG2; page++)
+                words[page / 64] |= 1ull << page % 64;
+            if (!keep)
+                *entry &= ~VTDSS_DIRTY;
+        }
+        iova = part.last + 1;
+    }
+}
+
+void plain_harvest(struct plain_walker *walker, uint64_t iova, uint64_t last, uint64_t *words, bool keep)
+{
+    harvest_in(walker->root, TOP, iova, last, words, keep);
+}
+
 static uint64_t lookup_in(const uint64_t *table, unsigned level, uint64_t iova)
 {
     uint64_t entry = table[index_of(iova, level)];

@@ -22,5 +22,8 @@ int plain_map(struct plain_walker *walker, uint64_t iova, uint64_t last, uint64_
 /* Splits leaves that reach beyond the range, and frees tables that became empty, at once. */
 void plain_unmap(struct plain_walker *walker, uint64_t iova, uint64_t last);
 
+/* Sets bit n of words for each dirty page n of [iova, last], and unless keep clears what says so. */
+void plain_harvest(struct plain_walker *walker, uint64_t iova, uint64_t last, uint64_t *words, bool keep);
+
 /* BENCH_NO_HPA if there is nothing. */
 uint64_t plain_lookup(const struct plain_walker *walker, uint64_t iova);

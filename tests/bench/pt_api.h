@@ -11,6 +11,7 @@
 
 #elif defined(BENCH_PLAIN)
 
+#include "lib/platform.h"
 #include "tests/bench/plain_walker.h"
 #define SIDE pt_plain
 
@@ -49,8 +50,24 @@ static inline uint64_t api_lookup(uint64_t iova)
     return plain_lookup(&walker, iova);
 }
 
+static inline void api_harvest(uint64_t iova, uint64_t bytes, uint64_t *words, unsigned flags)
+{
+    plain_harvest(&walker, iova, iova + bytes - 1, words, flags & BENCH_KEEP);
+}
+
+static inline uint64_t *api_root(void)
+{
+    return walker.root;
+}
+
+static inline uint64_t *api_table(uint64_t hpa)
+{
+    return phys_to_virt(hpa);
+}
+
 #else
 
+#include "lib/platform.h"
 #include "lib/pt/pt.h"
 #include "lib/rcu.h"
 #define SIDE pt_ours
@@ -116,6 +133,27 @@ static inline uint64_t api_lookup(uint64_t iova)
     struct pt_leaf leaf;
 
     return ops->lookup(&pt, iova, &leaf) ? leaf.hpa + (iova - leaf.iova) : BENCH_NO_HPA;
+}
+
+static inline void api_harvest(uint64_t iova, uint64_t bytes, uint64_t *words, unsigned flags)
+{
+    /* Its first bit stands for iova, which is a multiple of 64 pages. */
+    struct dirty_bitmap bitmap = {words + (iova >> PAGE_LG2) / 64, iova, iova + bytes - 1};
+    struct gather gather;
+
+    gather_init(&gather);
+    ops->harvest(&pt, iova, bitmap.last, &bitmap, flags & BENCH_KEEP ? HARVEST_KEEP : 0, &gather, NULL);
+    settle(&gather);
+}
+
+static inline uint64_t *api_root(void)
+{
+    return pt.root;
+}
+
+static inline uint64_t *api_table(uint64_t hpa)
+{
+    return phys_to_virt(hpa);
 }
 
 #endif

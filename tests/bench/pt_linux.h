@@ -60,7 +60,7 @@ static bool api_make(enum bench_format format, bool large)
     if (format == BENCH_EPT)
         return false;
     if (!shim_arena) {
-        shim_arena_pages = 16384;
+        shim_arena_pages = bench_table_pages();
         shim_arena = bench_memory(shim_arena_pages << 12);
         shim_memmap = bench_memory(shim_arena_pages * sizeof(struct page));
     }
@@ -106,6 +106,33 @@ static inline uint64_t api_lookup(uint64_t iova)
     uint64_t hpa = iova_to_phys(&tree.domain, iova);
 
     return hpa ? hpa : BENCH_NO_HPA;
+}
+
+/* Its second stage only: it keeps no dirty bits in the other format. The bitmap is the peers' own, and the
+ * cheapest that there can be. */
+static inline void api_harvest(uint64_t iova, uint64_t bytes, uint64_t *words, unsigned flags)
+{
+    struct iova_bitmap bitmap = {.map = (u64 *)words};
+    struct iommu_iotlb_gather gather;
+    struct iommu_dirty_bitmap dirty;
+
+    iommu_dirty_bitmap_init(&dirty, &bitmap, &gather);
+    if (pt_iommu_vtdss_read_and_clear_dirty(&tree.domain, iova, bytes,
+                                            flags & BENCH_KEEP ? IOMMU_DIRTY_NO_CLEAR : 0, &dirty))
+        bench_fail("Linux's engine cannot read dirty bits");
+    if (!(flags & BENCH_KEEP))
+        iommu_iotlb_sync(&tree.domain, &gather);
+}
+
+static inline uint64_t *api_root(void)
+{
+    return (uint64_t *)(tree.vtdss.vtdss_pt.common.top_of_table & ~7ul);
+}
+
+/* The peers' stand-in for memory is where it says it is. */
+static inline uint64_t *api_table(uint64_t hpa)
+{
+    return (uint64_t *)hpa;
 }
 
 /* Its warnings end here. */

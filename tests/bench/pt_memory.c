@@ -30,10 +30,18 @@ void *bench_memory(unsigned long bytes)
     return take(bytes, 2 * MIB);
 }
 
+static uint64_t page_alloc_bytes;
+
+unsigned long bench_table_pages(void)
+{
+    return page_alloc_bytes / PAGE_SIZE / 2;
+}
+
 /* Physical addresses begin at 1 GiB, so that 0 is no memory. */
 void bench_page_alloc_init(uint64_t bytes)
 {
     platform_direct_map = (uintptr_t)take(bytes, GIB) - GIB;
     if (page_alloc_add(GIB, GIB + bytes))
         bench_fail("the page allocator takes no memory");
+    page_alloc_bytes = bytes;
 }

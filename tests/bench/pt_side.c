@@ -3,6 +3,9 @@
 #include "tests/bench/pt_side.h"
 #include "tests/bench/pt_api.h"
 
+#define TOP     3
+#define ADDRESS 0x000ffffffffff000ull
+
 static uint64_t sum; /* of what was looked up, so that it is looked up */
 
 static uint64_t time_map(const struct pt_work *work)
@@ -47,6 +50,23 @@ static uint64_t time_chained(const uint64_t *iovas, unsigned n)
     return bench_now_ns() - start;
 }
 
+static uint64_t time_harvest(uint64_t iova, uint64_t bytes, uint64_t *words, unsigned flags)
+{
+    uint64_t start = bench_now_ns();
+
+    api_harvest(iova, bytes, words, flags);
+    return bench_now_ns() - start;
+}
+
+static uint64_t *slot(uint64_t iova, unsigned level)
+{
+    uint64_t *table = api_root();
+
+    for (unsigned at = TOP; at > level; at--)
+        table = api_table(table[iova >> (12 + 9 * at) & 511] & ADDRESS);
+    return &table[iova >> (12 + 9 * level) & 511];
+}
+
 static void map_neighbours(const struct pt_work *work)
 {
     for (unsigned i = 0; i < work->neighbours; i++) {
@@ -73,4 +93,6 @@ const struct pt_side SIDE = {
     .lookup = time_lookup,
     .lookup_chained = time_chained,
     .find = api_lookup,
+    .harvest = time_harvest,
+    .slot = slot,
 };

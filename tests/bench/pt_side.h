@@ -11,6 +11,11 @@ enum bench_format { BENCH_VTDSS, BENCH_X86_64, BENCH_EPT, BENCH_FORMATS };
 /* Where IOVA 0 goes. Nothing is read there. */
 #define BENCH_HPA ((uint64_t)1 << 40)
 
+/* How the dirty bits of a range are read. */
+enum bench_harvest {
+    BENCH_KEEP = 1, /* they are not cleared */
+};
+
 /* The same thing done calls times: [iova + i * stride, + bytes) goes to BENCH_HPA + iova + i * stride. */
 struct pt_work {
     const char *name;
@@ -39,6 +44,9 @@ struct pt_side {
     uint64_t (*lookup)(const uint64_t *iovas, unsigned n);
     uint64_t (*lookup_chained)(const uint64_t *iovas, unsigned n);
     uint64_t (*find)(uint64_t iova); /* BENCH_NO_HPA if nothing is mapped there */
+    /* Sets bit n of words for each dirty page n of [iova, iova + bytes); flags are enum bench_harvest. */
+    uint64_t (*harvest)(uint64_t iova, uint64_t bytes, uint64_t *words, unsigned flags);
+    uint64_t *(*slot)(uint64_t iova, unsigned level); /* the entry on iova's way, where there is one */
 };
 
 extern const struct pt_side pt_ours, pt_plain;

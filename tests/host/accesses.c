@@ -165,3 +165,29 @@ void __tsan_write_range(void *address, long bytes)
 
 ATOMIC(32)
 ATOMIC(64)
+
+/* A pair of words at once: only the compare-and-swap is used (lib/atomic.h). */
+typedef unsigned __int128 uint128_t;
+
+bool __tsan_atomic128_compare_exchange_strong(volatile void *address, void *expected, uint128_t desired,
+                                              int order, int failure);
+uint128_t __tsan_atomic128_compare_exchange_val(volatile void *address, uint128_t expected, uint128_t desired,
+                                                int order, int failure);
+
+uint128_t __tsan_atomic128_compare_exchange_val(volatile void *address, uint128_t expected, uint128_t desired,
+                                                int order, int failure)
+{
+    (void)order;
+    (void)failure;
+    show(ACCESS_LOCKED, address);
+    return __sync_val_compare_and_swap((volatile uint128_t *)address, expected, desired);
+}
+
+bool __tsan_atomic128_compare_exchange_strong(volatile void *address, void *expected, uint128_t desired,
+                                              int order, int failure)
+{
+    uint128_t old = *(uint128_t *)expected;
+
+    *(uint128_t *)expected = __tsan_atomic128_compare_exchange_val(address, old, desired, order, failure);
+    return *(uint128_t *)expected == old;
+}
