@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The stress of dirty tracking: setting it up and taking it down. */
 
+#include "arch/cpu/cpu.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
 #include "lib/pci.h"
@@ -12,6 +13,7 @@
 
 #define KEPT_ORDER   9
 #define SLOT_ORDER   5
+#define STRESS_CPUS  3 /* a role each */
 #define BITMAP_ORDER 0 /* a bit for each page of the slots' range */
 
 _Static_assert(STRESS_KEPT == 1u << KEPT_ORDER && STRESS_KEPT * PAGE_SIZE == DEMO_BLOCK_BYTES,
@@ -95,6 +97,8 @@ static const char *why_not(struct stress *stress, const struct pci_function *nvm
         return "the units keep no dirty bits";
     if (info.reads_are_dirty)
         return "this unit overwrites entries that change while it walks";
+    if (cpu_count() < STRESS_CPUS)
+        return "needs 3 CPUs";
     return nvme ? NULL : "there is no NVMe controller";
 }
 
