@@ -143,7 +143,7 @@ MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc reallo
 # --- targets for people ----------------------------------------------------------------------------
 
 .PHONY: help deps all run test qemu-ssads test-spin test-mutants check torture torture-builds fuzz \
-        fuzz-builds coverage embed bench bench-builds image demo-image host model soak clean FORCE
+        fuzz-builds coverage embed bench bench-builds bench-report image demo-image host model soak clean FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'
@@ -156,7 +156,8 @@ help:
 	@echo 'make coverage    lines of iommu/ and lib/ that the host tests run'
 	@echo 'make test-mutants  the driver with one guard left out, which a test must notice'
 	@echo 'make check       format, includes, headers, warnings of both compilers, cppcheck, no vector registers'
-	@echo 'make bench       PART=rcu: RCU against liburcu; PART=pt: page tables against Linux (PEERS=folder)'
+	@echo 'make bench       PART=rcu: RCU against liburcu; pt, dirty: page tables and harvests against Linux'
+	@echo 'make bench-report  the tables and plots of docs/bench.md; RESULT=bench.json stores a run first'
 	@echo 'make embed       iommu/ and lib/ without the console, and the example of docs/embedding.md on top'
 	@echo 'make all         build the hypervisor and its loader: $(BUILD)/lull.efi'
 	@echo 'make image       a disk image for a USB stick: $(BUILD)/lull.img'
@@ -176,7 +177,8 @@ run: deps
 	@tests/harness/run
 
 test: deps
-	@$(MAKE) all image host model torture-builds fuzz-builds embed $(BUILD)/bench/pt-plain
+	@$(MAKE) all image host model torture-builds fuzz-builds embed $(BUILD)/bench/pt-plain \
+	    $(BUILD)/bench/dirty-plain
 	@tests/qemu/ssads/build || echo 'Tests that need this QEMU are skipped.'
 	@+tests/run
 
@@ -198,11 +200,17 @@ check: deps
 bench: deps
 	@$(MAKE) bench-builds
 	@[ '$(PART)' = rcu ] || tests/bench/linux $(PEERS) $(BUILD)/bench/linux
-	@[ '$(PART)' = rcu ] || $(MAKE) $$(sed 's,.*,$(BUILD)/bench/pt-lto-& $(BUILD)/bench/pt-plain-&,' \
-	    $(BUILD)/bench/linux/variants) bench-builds
-	@tests/bench/run $(PART)
+	@[ '$(PART)' = rcu ] || $(MAKE) bench-builds $$(for program in pt-lto pt-plain dirty-plain; do \
+	    sed "s,.*,$(BUILD)/bench/$$program-&," $(BUILD)/bench/linux/variants; done)
+	@PYTHONDONTWRITEBYTECODE=1 tests/bench/run $(PART)
 
-bench-builds: $(foreach part,rcu pt,$(BUILD)/bench/$(part)-lto $(BUILD)/bench/$(part)-plain)
+# From docs/bench-dirty.txt, or from the result of a run that is to be stored there.
+bench-report:
+	@tools/deps gnuplot-nox
+	@PYTHONDONTWRITEBYTECODE=1 tests/bench/report $(RESULT)
+
+bench-builds: $(foreach part,rcu pt,$(BUILD)/bench/$(part)-lto $(BUILD)/bench/$(part)-plain) \
+    $(BUILD)/bench/dirty-plain
 
 all: $(BUILD)/lull.elf $(BUILD)/lull.efi $(BUILD)/firmware.efi $(BUILD)/esp/EFI/BOOT/BOOTX64.EFI \
      $(BUILD)/esp/lull/lull.cfg $(BUILD)/host/lull-dmar
@@ -436,49 +444,9 @@ $(BUILD)/model/lull-model: $(MODEL_OBJECTS) $(BUILD)/model/library.a
 	@echo '  LD      $@'
 	@$(HOST_CC) $(MODEL_LDFLAGS) -o $@ $^
 
-# --- benchmarks: ours with and without link-time optimisation, the peers' always the same objects ---------
+include tests/bench/rules.mk
 
-BENCH_SHARED := $(filter-out lib/rcu_command.c lib/rcu_pages.c,$(wildcard lib/rcu*.c)) lib/log.c \
-                tests/bench/bench.c tests/bench/platform.c
-BENCH_RCU    := $(wildcard tests/bench/rcu*.c)
-BENCH_PT     := $(wildcard lib/pt/*.c tests/bench/pt*.c) lib/page_alloc.c lib/rcu_pages.c \
-                tests/bench/plain_walker.c
-bench_objects = $(call objects,bench/$(1),$(BENCH_SHARED) $(2))
-
-BENCH_LTO_OBJECTS   := $(call bench_objects,lto,$(BENCH_RCU) $(BENCH_PT))
-BENCH_PLAIN_OBJECTS := $(call bench_objects,plain,$(BENCH_RCU) $(BENCH_PT))
-BENCH_PEER_OBJECT   := $(BUILD)/bench/peer/tests/bench/rcu_side.c.o
-BENCH_WALKER_OBJECT := $(BUILD)/bench/walker/tests/bench/pt_side.c.o
-
-# Private, so that a peer's object is the same whichever program asks for it.
-$(BENCH_LTO_OBJECTS): private BENCH_FLAGS += -flto
-$(BENCH_PEER_OBJECT): BENCH_FLAGS += -DBENCH_PEER
-$(BENCH_WALKER_OBJECT): BENCH_FLAGS += -DBENCH_PLAIN
-
-$(BENCH_LTO_OBJECTS): $(BUILD)/bench/lto/%.o: % $(BUILD)/flags
-$(BENCH_PLAIN_OBJECTS): $(BUILD)/bench/plain/%.o: % $(BUILD)/flags
-$(BENCH_PEER_OBJECT): $(BUILD)/bench/peer/%.o: % $(BUILD)/flags
-$(BENCH_WALKER_OBJECT): $(BUILD)/bench/walker/%.o: % $(BUILD)/flags
-$(BENCH_LTO_OBJECTS) $(BENCH_PLAIN_OBJECTS) $(BENCH_PEER_OBJECT) $(BENCH_WALKER_OBJECT):
-	@mkdir -p $(@D)
-	@echo '  CC      $< (bench)'
-	@$(HOST_CC) $(BENCH_FLAGS) -c -o $@ $<
-
-bench_flags_lto := -flto
-
-# Linux's objects are not position-independent, and the hypervisor is not either.
-define bench_rules
-$(BUILD)/bench/rcu-$(1): $(call bench_objects,$(1),$(BENCH_RCU)) $(BENCH_PEER_OBJECT)
-	@$(HOST_CC) $(BENCH_FLAGS) $(bench_flags_$(1)) -o $$@ $$^ -lurcu-common -lurcu-qsbr
-
-$(BUILD)/bench/pt-$(1): $(call bench_objects,$(1),$(BENCH_PT)) $(BENCH_WALKER_OBJECT)
-	@$(HOST_CC) $(BENCH_FLAGS) $(bench_flags_$(1)) -no-pie -o $$@ $$^
-
-$(BUILD)/bench/pt-$(1)-%: $(BUILD)/bench/linux/%.o $(call bench_objects,$(1),$(BENCH_PT)) \
-    $(BENCH_WALKER_OBJECT)
-	@$(HOST_CC) $(BENCH_FLAGS) $(bench_flags_$(1)) -no-pie -o $$@ $$^
-endef
-$(foreach build,lto plain,$(eval $(call bench_rules,$(build))))
+# --- RCU on threads --------------------------------------------------------------------------------
 
 # One rule for each build, since each has objects of its own.
 define torture_rules

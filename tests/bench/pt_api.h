@@ -81,7 +81,7 @@ static inline bool api_make(enum bench_format format, bool large)
         [BENCH_VTDSS] = &pt_vtdss, [BENCH_X86_64] = &pt_x86_64, [BENCH_EPT] = &pt_ept};
 
     ops = formats[format];
-    if (pt_init(&pt, 4, large ? 7 : 1, 48, 0))
+    if (pt_init(&pt, 4, large ? 7 : 1, 48, PT_PRUNES))
         bench_fail("no memory for a tree");
     return true;
 }
@@ -139,10 +139,11 @@ static inline void api_harvest(uint64_t iova, uint64_t bytes, uint64_t *words, u
 {
     /* Its first bit stands for iova, which is a multiple of 64 pages. */
     struct dirty_bitmap bitmap = {words + (iova >> PAGE_LG2) / 64, iova, iova + bytes - 1};
+    unsigned how = (flags & BENCH_KEEP ? HARVEST_KEEP : 0u) | (flags & BENCH_PRUNE ? HARVEST_PRUNE : 0u);
     struct gather gather;
 
     gather_init(&gather);
-    ops->harvest(&pt, iova, bitmap.last, &bitmap, flags & BENCH_KEEP ? HARVEST_KEEP : 0, &gather, NULL);
+    ops->harvest(&pt, iova, bitmap.last, &bitmap, how, &gather, NULL);
     settle(&gather);
 }
 

@@ -13,7 +13,8 @@ enum bench_format { BENCH_VTDSS, BENCH_X86_64, BENCH_EPT, BENCH_FORMATS };
 
 /* How the dirty bits of a range are read. */
 enum bench_harvest {
-    BENCH_KEEP = 1, /* they are not cleared */
+    BENCH_KEEP = 1,  /* they are not cleared */
+    BENCH_PRUNE = 2, /* what was not walked since the last pass is not looked at; only ours can */
 };
 
 /* The same thing done calls times: [iova + i * stride, + bytes) goes to BENCH_HPA + iova + i * stride. */
