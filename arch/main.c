@@ -115,21 +115,32 @@ static unsigned read_devices(const char *config, const char *key, struct pci_add
     return count;
 }
 
+/* Which of count words the value of a key is; 0 if the key is not there. */
+static unsigned read_word(const char *config, const char *key, const char *const *words, unsigned count)
+{
+    char value[CONFIG_VALUE_MAX];
+
+    if (config_get(config, key, value, sizeof(value)))
+        for (unsigned i = 0; i < count; i++)
+            if (strcmp(value, words[i]) == 0)
+                return i;
+    return 0;
+}
+
 /* errata has room for a value. */
 static struct iommu_config read_iommu_config(const char *config, char *errata)
 {
     static struct pci_address trusted[CONFIG_DEVICES_MAX + 1]; /* the driver keeps it, as the next one */
     static struct pci_address ats[CONFIG_DEVICES_MAX + 1];
     static const char *const translations[] = {"auto", "legacy", "second-stage", "first-stage"};
+    static const char *const prune[] = {"auto", "on", "off"};
     struct iommu_config iommu = {.x2apic = apic_is_x2apic()};
     char value[CONFIG_VALUE_MAX];
     const char *text = value;
     uint64_t levels;
 
-    if (config_get(config, "iommu", value, sizeof(value)))
-        for (unsigned i = 0; i < ARRAY_SIZE(translations); i++)
-            if (strcmp(value, translations[i]) == 0)
-                iommu.translation = i;
+    iommu.translation = read_word(config, "iommu", translations, ARRAY_SIZE(translations));
+    iommu.prune = read_word(config, "prune", prune, ARRAY_SIZE(prune));
     if (config_get(config, "iommu_levels", value, sizeof(value)) && config_number(&text, 5, &levels))
         iommu.levels = (unsigned)levels;
     iommu.trusted_count = read_devices(config, "trust", trusted);

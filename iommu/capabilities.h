@@ -22,7 +22,7 @@ struct iommu_capabilities {
     unsigned address_lg2;               /* IOVAs are below 2^this */
     uint64_t page_sizes;                /* bit n: leaves of 2^n bytes; iommu_map() takes the largest */
     uint32_t domains;                   /* that can be there at once; firmware may have one of them */
-    bool tracks_dirty;                  /* iommu_harvest() works */
+    bool tracks_dirty;                  /* iommu_domain_track() by dirty bits works */
     const char *why_not_dirty;          /* else, in words; NULL where it works */
     bool snoops;                        /* DMA sees the CPUs' caches, whatever devices ask for */
     bool flushes_tables;                /* units do not: each change of a table is written back to memory */

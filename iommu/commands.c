@@ -81,6 +81,9 @@ static int command_iommu(int argc, char **argv)
            vtd_dmar()->x2apic_opt_out ? ", x2APIC opted out" : "");
     printf("\ndomains: %s, %u levels, %u bits\n", vtd_stage_name(vtd_stage()), vtd_stage_levels(vtd_stage()),
            vtd_stage_width(vtd_stage()));
+    printf("dirty pages: %s\n", vtd_stage_limits(vtd_stage())->keeps_dirty
+                                    ? "can be tracked"
+                                    : vtd_stage_limits(vtd_stage())->why_not_dirty);
     for (unsigned n = 0; (name = vtd_errata_name(vtd_errata(), n)); n++)
         printf("erratum %s (%s)\n", name, vtd_errata_source(vtd_errata(), n));
     return 0;
@@ -159,6 +162,23 @@ static int release(const char *name)
     return iommu_domain_release_quarantine(domain);
 }
 
+static void print_tracking(const struct iommu_domain_info *info)
+{
+    switch (info->tracking) {
+    case IOMMU_TRACKING_OFF:
+        printf("%s%s\n", info->tracks_dirty ? "not tracked" : "cannot be tracked: ",
+               info->tracks_dirty ? "" : info->why_not_dirty);
+        break;
+    case IOMMU_TRACKING_ALL_WRITABLE:
+        printf("tracked: all that is writable counts as written\n");
+        break;
+    default:
+        printf("tracked, %spruned%s%s\n", info->prunes ? "" : "not ",
+               info->prunes ? info->audits ? " and audited" : "" : ": ",
+               info->prunes ? "" : info->why_not_prunes);
+    }
+}
+
 static int command_domains(int argc, char **argv)
 {
     struct domain_list list = {.count = 0};
@@ -169,13 +189,14 @@ static int command_domains(int argc, char **argv)
         return ERR_INVALID;
     iommu_domains_visit(list_domain, &list);
     printf("%-15s %5s  %-8s %6s %5s %8s %8s %10s %12s  %s\n", "name", "id", "format", "levels", "bits",
-           "devices", "tables", "freed", "quarantined", "dirty");
+           "devices", "tables", "freed", "quarantined", "dirty pages");
     for (unsigned i = 0; i < list.count && i < LISTED_MAX; i++) {
         const struct iommu_domain_info *info = &list.infos[i];
 
-        printf("%-15s %5u  %-8s %6u %5" PRIu64 " %8u %8" PRIu64 " %10" PRIu64 " %12" PRIu64 "  %s\n",
-               info->name, info->id, info->format, info->levels, info->address_lg2, info->devices,
-               info->tables, info->tables_freed, info->quarantined, info->tracks_dirty ? "yes" : "no");
+        printf("%-15s %5u  %-8s %6u %5" PRIu64 " %8u %8" PRIu64 " %10" PRIu64 " %12" PRIu64 "  ", info->name,
+               info->id, info->format, info->levels, info->address_lg2, info->devices, info->tables,
+               info->tables_freed, info->quarantined);
+        print_tracking(info);
         print_devices(list.domains[i]);
     }
     if (list.count > LISTED_MAX)

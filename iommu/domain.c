@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Domains: map, unmap, lookup, harvest. The order of unmap is decided here, and only here. */
+/* Domains: map, unmap, split, merge, lookup. The order of unmap is decided here, and only here. */
 #include "iommu/domain.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
@@ -91,6 +91,7 @@ struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops
     domain->number = atomic_fetch_add(&newest_number, 1) + 1;
     strncpy(domain->name, name, sizeof domain->name - 1);
     list_init(&domain->quarantine);
+    iommu_tracking_init(&domain->tracking);
     *error = ops->init(domain);
     if (!*error) {
         *error = publish(domain);
@@ -137,11 +138,12 @@ static int settle(struct iommu_domain *domain, struct gather *gather, struct dir
     if (!gather_empty(gather) && !mutant(NO_UNMAP_INVALIDATION))
         error = domain->ops->invalidate(domain, gather);
     if (error) {
-        log_error("iommu: domain %s: %#" PRIx64 "-%#" PRIx64 " is unmapped but not invalidated: %s",
+        log_error("iommu: domain %s: %#" PRIx64 "-%#" PRIx64 " has changed but is not invalidated: %s",
                   domain->name, gather->iova, gather->last, error_text(error));
         /* Any of it may be written still. */
         if (dirty)
             dirty_bitmap_mark(dirty, gather->iova, gather->last);
+        unmapped_not_confirmed(domain);
         quarantine(domain, gather);
         return error;
     }
@@ -169,11 +171,19 @@ static int settle_and_unlink(struct iommu_domain *domain, uint64_t iova, uint64_
 static int unmap_whole(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
 {
     struct gather gather;
+    struct unmapped unmapped;
     int error;
 
     gather_init(&gather);
-    error = domain->pt_ops->unlink(&domain->pt, iova, last, &gather, dirty);
-    return error ? error : settle_and_unlink(domain, iova, last, &gather, dirty);
+    unmapped_begin(domain, iova, last, dirty, &unmapped);
+    error = domain->pt_ops->unlink(&domain->pt, iova, last, &gather, unmapped.bitmap);
+    if (mutant(UNMAPPED_EARLY))
+        unmapped_end(domain, &unmapped);
+    if (!error)
+        error = settle_and_unlink(domain, iova, last, &gather, unmapped.bitmap);
+    if (!mutant(UNMAPPED_EARLY))
+        unmapped_end(domain, &unmapped);
+    return error;
 }
 
 /* ERR_UNSUPPORTED where nothing is translated. */
@@ -198,13 +208,17 @@ int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struc
  * which an agent holds translations. */
 static int settle_quarantine(struct iommu_domain *domain)
 {
+    bool owed = unmapped_take_over(domain);
     struct gather gather;
+    int error;
 
     spin_lock(&domain->quarantine_lock);
     gather_resume(&gather, &domain->quarantine, pt_span_last(&domain->pt));
     atomic_fetch_sub(&domain->quarantined, gather.table_count);
     spin_unlock(&domain->quarantine_lock);
-    return settle(domain, &gather, NULL);
+    error = settle(domain, &gather, NULL);
+    unmapped_confirmed(domain, owed, error);
+    return error;
 }
 
 int iommu_domain_release_quarantine(struct iommu_domain *domain)
@@ -251,6 +265,8 @@ int iommu_domain_destroy(struct iommu_domain *domain)
     if (has_devices(domain))
         return ERR_BUSY;
     error = iommu_domain_set_fault_handler(domain, NULL, NULL);
+    if (!error)
+        error = iommu_domain_track(domain, &(struct iommu_track){IOMMU_TRACKING_OFF, 0, false, NULL});
     if (error)
         return error;
     error = domain->pt.root ? unmap_whole(domain, 0, pt_span_last(&domain->pt), NULL) : 0;
@@ -358,6 +374,48 @@ int iommu_map_reserved(struct iommu_domain *domain, uint64_t hpa, uint64_t last)
     return error == ERR_EXISTS ? map_rest(domain, hpa, last, prot) : error;
 }
 
+int iommu_split(struct iommu_domain *domain, uint64_t iova, uint64_t last, unsigned level)
+{
+    struct gather gather;
+    int error = check_range(domain, iova, last), settled;
+
+    if (error || level > PT_LEAF_LEVEL_MAX)
+        return error ? error : ERR_INVALID;
+    gather_init(&gather);
+    domain_lock(domain);
+    error = domain->pt_ops->split(&domain->pt, iova, last, level, &gather);
+    settled = settle(domain, &gather, NULL);
+    domain_unlock(domain);
+    return settled ? settled : error;
+}
+
+/* Devices may go on writing through the old table until the invalidation, and what it holds then is in
+ * nobody's next harvest. */
+int iommu_merge(struct iommu_domain *domain, uint64_t iova, uint64_t last)
+{
+    struct unmapped unmapped;
+    struct gather gather;
+    int error = check_range(domain, iova, last);
+
+    if (error)
+        return error;
+    if (atomic_read(&domain->tracking.how) == IOMMU_TRACKING_DIRTY_BITS &&
+        !atomic_read(&domain->tracking.unmapped)) {
+        log_error("iommu: domain %s: leaves are not merged: it is tracked, and late writes could be reported "
+                  "nowhere (track->unmapped)",
+                  domain->name);
+        return ERR_INVALID;
+    }
+    gather_init(&gather);
+    domain_lock(domain);
+    unmapped_begin(domain, iova, last, NULL, &unmapped);
+    domain->pt_ops->merge(&domain->pt, iova, last, &gather);
+    error = settle(domain, &gather, unmapped.bitmap);
+    unmapped_end(domain, &unmapped);
+    domain_unlock(domain);
+    return error;
+}
+
 bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf)
 {
     bool found;
@@ -382,56 +440,6 @@ void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t las
     domain_unlock(domain);
 }
 
-/* NULL if it can be harvested. The walk runs beside map and unmap, so tables must outlive it. */
-static const char *why_not_dirty(const struct iommu_domain *domain)
-{
-    if (!domain->pt.root)
-        return "nothing is translated in it";
-    if (!frees_by_rcu(domain))
-        return "it frees tables without a grace period";
-    if (domain->tracks_dirty)
-        return NULL;
-    return domain->why_not_dirty ? domain->why_not_dirty : "its units keep no dirty bits";
-}
-
-static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint64_t last,
-                         const struct dirty_bitmap *bitmap, unsigned flags)
-{
-    int error = check_range(domain, iova, last);
-    const char *why_not;
-
-    if (error)
-        return error;
-    if (flags & ~(unsigned)(HARVEST_KEEP | HARVEST_PRUNE) || iova < bitmap->iova || last > bitmap->last ||
-        !is_aligned(bitmap->iova, PAGE_SIZE))
-        return ERR_INVALID;
-    why_not = why_not_dirty(domain);
-    if (!why_not)
-        return 0;
-    log_error("iommu: domain %s: dirty pages cannot be tracked: %s", domain->name, why_not);
-    return ERR_UNSUPPORTED;
-}
-
-int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
-                  unsigned flags, struct harvest_stats *stats)
-{
-    struct gather gather;
-    int error = check_harvest(domain, iova, last, bitmap, flags);
-
-    if (error)
-        return error;
-    gather_init(&gather);
-    domain->pt_ops->harvest(&domain->pt, iova, last, bitmap, flags, &gather, stats);
-    /* What was reported before this completes could be copied before the last write through a translation
-     * that says "dirty is set already". */
-    if (gather_empty(&gather) || mutant(NO_HARVEST_INVALIDATION))
-        return 0;
-    error = domain->ops->invalidate(domain, &gather);
-    if (error)
-        domain->pt_ops->mark_walked(&domain->pt, iova, last);
-    return error;
-}
-
 void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *info)
 {
     *info = (struct iommu_domain_info){
@@ -443,9 +451,14 @@ void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *in
         .tables_freed = atomic_read(&domain->tables_freed),
         .quarantined = atomic_read(&domain->quarantined),
         .devices = count_devices(domain),
-        .tracks_dirty = !why_not_dirty(domain),
-        .why_not_dirty = why_not_dirty(domain),
+        .tracks_dirty = !iommu_why_not_dirty(domain),
+        .why_not_dirty = iommu_why_not_dirty(domain),
         .reads_are_dirty = domain->pt.flags & PT_ACCESSED_IS_DIRTY,
+        .tracking = atomic_read(&domain->tracking.how),
+        .track_level = atomic_read(&domain->tracking.level),
+        .prunes = !iommu_why_not_prunes(domain),
+        .audits = domain->pruning.audited,
+        .why_not_prunes = iommu_why_not_prunes(domain),
     };
     memcpy(info->name, domain->name, sizeof info->name);
 }

@@ -4,13 +4,14 @@
 #pragma once
 
 #include "iommu/iommu.h"
+#include "iommu/tracking.h"
 #include "lib/list.h"
 #include "lib/spinlock.h"
 
 enum iommu_domain_flags {
     /* Table pages are freed after a grace period, so walkers need no lock and mappers on disjoint ranges need
      * none either. A domain without it serialises its callers by a lock of its own, and refuses to be
-     * harvested. (The name is from Jason Gunthorpe's answer on the Linux IOMMU list, June 2022.) */
+     * tracked. (The name is from Jason Gunthorpe's answer on the Linux IOMMU list, June 2022.) */
     DOMAIN_FLAG_RCU_FREE_PAGES = 1,
 };
 
@@ -19,7 +20,8 @@ enum iommu_domain_flags {
 struct iommu_domain_ops {
     unsigned flags; /* enum iommu_domain_flags */
 
-    /* Fills in domain->pt_ops, pt, id, tracks_dirty, why_not_dirty and leaf_prot; and takes that back. */
+    /* Fills in domain->pt_ops, pt, id, tracks_dirty, why_not_dirty, pruning and leaf_prot; and takes that
+     * back. */
     int (*init)(struct iommu_domain *domain);
     void (*destroy)(struct iommu_domain *domain);
 
@@ -39,6 +41,12 @@ struct iommu_domain_ops {
     /* The same after pages were mapped in the gather's range, where units may have kept that nothing was
      * there. NULL where they never do. */
     int (*invalidate_mapped)(struct iommu_domain *domain, const struct gather *gather);
+
+    /* Has units keep dirty bits of the domain's tree, or no more, in every entry that leads to it and that
+     * will; and returns when none goes by anything that it had cached before. When a start fails it is as
+     * before, or its devices have been cut off; a stop is always carried out. One call at a time. NULL where
+     * there is nothing to do. */
+    int (*track)(struct iommu_domain *domain, bool on);
 };
 
 #define IOMMU_UNITS_MAX 64
@@ -64,10 +72,14 @@ struct iommu_domain {
     iommu_fault_handler *fault_handler; /* fault_handler.c's, as the next one */
     void *fault_context;
     bool owns_nothing; /* a device that was in it alone goes on to its first owner as it is (group_reset.h) */
-    bool tracks_dirty;
-    const char *why_not_dirty; /* in words, where it does not */
-    bool has_pasids;           /* a device was attached by a PASID (atomic) */
-    unsigned leaf_prot;        /* enum pt_prot that every leaf has besides */
+    bool tracks_dirty; /* it can be tracked by dirty bits */
+    const char *why_not_dirty; /* in words, where it cannot */
+    struct iommu_pruning pruning;
+    struct iommu_tracking_state tracking;
+    struct spinlock entries_lock; /* what leads to the tree, and keeps_dirty (vtd/track.c); interrupts off */
+    bool keeps_dirty;             /* entries that are made have units keep dirty bits */
+    bool has_pasids;              /* a device was attached by a PASID (atomic) */
+    unsigned leaf_prot;           /* enum pt_prot that every leaf has besides */
     /* A range that no mapping changes, its end exclusive: init() sets it where devices have one, the
      * interrupt window (VT-d spec, section 3.14). */
     uint64_t untranslated_iova;

@@ -29,6 +29,13 @@ enum iommu_translation {
     IOMMU_TRANSLATION_FIRST_STAGE,
 };
 
+/* Whether harvests may leave out what accessed bits say was not touched (HARVEST_PRUNE). */
+enum iommu_prune {
+    IOMMU_PRUNE_AUTO, /* where the specification says enough: first stage, and no unit in caching mode */
+    IOMMU_PRUNE_ON, /* where it does not too, and then part of what was left out is looked at all the same */
+    IOMMU_PRUNE_OFF,
+};
+
 /* What iommu_init() would choose otherwise; all zero leaves everything to it. */
 struct iommu_config {
     enum iommu_translation translation;
@@ -47,6 +54,7 @@ struct iommu_config {
     const char *errata_off;
     /* Functions that cannot be reset may go from one domain to another as they are. */
     bool without_reset;
+    enum iommu_prune prune;
 };
 
 /* Firmware asks, in its DMAR table, to leave the CPUs in xAPIC mode: who chooses a mode by itself should then
@@ -78,9 +86,10 @@ struct iommu_domain *iommu_domain_create(const char *name, int *error) MUST_CHEC
  * only devices that the configuration trusts can be in it. */
 struct iommu_domain *iommu_domain_create_pass_through(const char *name, int *error) MUST_CHECK;
 
-/* Unmaps all that is left and frees the domain; nobody else uses it meanwhile. ERR_BUSY while devices are
- * attached, or when the domain's own fault handler calls; ERR_TIMEOUT, ERR_HARDWARE as iommu_unmap();
- * ERR_TIMEOUT also: its fault handler does not end. After these two it has no fault handler. */
+/* Stops tracking, unmaps all that is left and frees the domain; nobody else uses it meanwhile. ERR_BUSY while
+ * devices are attached, or when the domain's own fault handler calls; ERR_TIMEOUT, ERR_HARDWARE as
+ * iommu_unmap(); ERR_TIMEOUT also: its fault handler does not end. After these two it has no fault handler,
+ * and is not tracked. */
 int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 
 /* The domain of that name, NULL if there is none. Whoever destroys domains by another CPU sees to it that
@@ -156,10 +165,11 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
     MUST_CHECK;
 
 /* Unmaps what is mapped in [iova, last]; holes are fine. When it returns 0 no device reaches those pages any
- * more. dirty (may be NULL) gets the pages that were dirty. ERR_INVALID, ERR_RANGE, ERR_NOMEM (to split a
- * large leaf that reaches beyond the range): nothing changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit
- * did not confirm, and its devices are cut off: the pages must not be used again before
- * iommu_domain_release_quarantine() has returned 0, for DMA may be under way. */
+ * more. dirty (may be NULL) gets the pages that were dirty: of a domain that is not tracked that is what
+ * units happened to set. ERR_INVALID, ERR_RANGE, ERR_NOMEM (to split a large leaf that reaches beyond the
+ * range): nothing changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit did not confirm, and its devices
+ * are cut off: the pages must not be used again before iommu_domain_release_quarantine() has returned 0, for
+ * DMA may be under way. */
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
     MUST_CHECK;
 
@@ -167,12 +177,67 @@ int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struc
  * the unmap that took it out has returned. */
 bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf);
 
-/* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] into bitmap, and returns after the
- * invalidation: every write that a device completed before this returned is in this bitmap, or will be in the
- * next one. Runs beside map and unmap without blocking either; two harvests of one range must not run at
- * once. stats may be NULL. ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED (the units do not keep dirty bits);
- * ERR_TIMEOUT, ERR_HARDWARE (a unit did not confirm, and its devices are cut off; the bitmap has what was
- * found, and the next harvest will report it again, with what lies between). */
+/* Splits every leaf that meets [iova, last] and is larger than level's (0: 4 KiB, 1: 2 MiB, 2: 1 GiB), with
+ * DMA, other mappers and harvests going on: each part is dirty if the leaf was. The range is the caller's, as
+ * that of a map. ERR_INVALID, ERR_RANGE; ERR_NOMEM: some are split, and the others can be once there is
+ * memory. ERR_TIMEOUT, ERR_HARDWARE: a unit did not confirm, and its devices are cut off; what is split stays
+ * so. */
+int iommu_split(struct iommu_domain *domain, uint64_t iova, uint64_t last, unsigned level) MUST_CHECK;
+
+/* The opposite: makes one leaf of what lies within [iova, last] wherever it fits one, dirty if any part was.
+ * A part that was written meanwhile is reported to track->unmapped, so a domain that is tracked by dirty bits
+ * must have that: ERR_INVALID, and nothing changed. ERR_RANGE. ERR_TIMEOUT, ERR_HARDWARE: merged, but a unit
+ * did not confirm, and its devices are cut off; all of the range is reported. */
+int iommu_merge(struct iommu_domain *domain, uint64_t iova, uint64_t last) MUST_CHECK;
+
+/* --- which pages were written --- */
+
+enum iommu_tracking {
+    IOMMU_TRACKING_OFF,
+    IOMMU_TRACKING_DIRTY_BITS,   /* that units keep: what was written, and at worst some more */
+    IOMMU_TRACKING_ALL_WRITABLE, /* every page that is mapped writable, at each harvest: works on all units */
+};
+
+struct iommu_track {
+    enum iommu_tracking how;
+    unsigned level; /* maps that begin while it is tracked make no leaves larger than this level's: 0, 1, 2 */
+    bool no_pruning; /* HARVEST_PRUNE of a harvest means nothing, so that it can be compared with one that has
+                        pruned */
+    /* NULL; or where what leaves the tree is reported, by whole pages, as far as it reaches: by every
+     * iommu_unmap() beside its own bitmap, by maps that are taken back, and by iommu_merge(). What is
+     * reported there is final: no device reaches the page by the mapping that went. It may be emptied at any
+     * time, by atomic exchanges of its words. */
+    struct dirty_bitmap *unmapped;
+};
+
+/* Starts to track a domain, on whatever units and devices it is, with DMA going on; changes how it is
+ * tracked; or stops it. Devices that are attached and detached meanwhile, or later, are tracked too. When a
+ * start returns 0, every write that a device makes from then on will be reported: by iommu_harvest() or, if
+ * it leaves the tree, to track->unmapped. Pages that were written before may be reported too. *track is
+ * copied; track->unmapped belongs to the domain until a stop, or a change to another one, has returned.
+ *
+ * Only a domain that is off can be tracked another way (how); level, no_pruning and unmapped can change at
+ * any time. A stop of what is off does nothing. ERR_INVALID: the arguments, or how would change.
+ * ERR_UNSUPPORTED: the domain cannot be tracked by dirty bits, for a reason that the log has (and
+ * iommu_domain_info()); the caller may ask for IOMMU_TRACKING_ALL_WRITABLE then. ERR_BUSY: another CPU is in
+ * here. ERR_TIMEOUT, ERR_HARDWARE: a unit did not confirm. A start is undone then, and no device is tracked;
+ * devices of a unit that does not even confirm that are cut off. A stop is carried out all the same, and
+ * nobody uses track->unmapped any more unless the log says that somebody does (ERR_TIMEOUT). */
+int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *track) MUST_CHECK;
+
+/* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] of a domain that is tracked into
+ * bitmap, and returns after the invalidation: every write that a device completed before this returned is in
+ * this bitmap, or will be in the next one. Runs beside map and unmap without blocking either; two harvests of
+ * one range must not run at once, those of several ranges may. With HARVEST_PRUNE what accessed bits say was
+ * not touched since the last harvest is left out, as far as this domain may do that (struct
+ * iommu_domain_info); the first harvest of a range and those after which nothing may be missing come without.
+ * stats (may be NULL) is added to.
+ *
+ * ERR_INVALID: range, bitmap or flags, or the domain is not tracked; ERR_RANGE; ERR_UNSUPPORTED (nothing is
+ * translated in it). ERR_TIMEOUT, ERR_HARDWARE: a
+ * unit did not confirm, and its devices are cut off. The bitmap has what was found then, and the caller keeps
+ * it: these pages are not reported again unless they are written again, but they may be being written still,
+ * so that they are to be copied (once more) after a later harvest of the domain that returned 0. */
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
                   unsigned flags, struct harvest_stats *stats) MUST_CHECK;
 
@@ -351,9 +416,14 @@ struct iommu_domain_info {
     uint64_t tables;           /* page-table pages in the tree */
     uint64_t tables_freed;     /* handed to RCU, ever */
     uint64_t quarantined;      /* held back since an invalidation failed */
-    bool tracks_dirty;         /* iommu_harvest() works */
-    const char *why_not_dirty; /* in words; NULL where it tracks */
+    bool tracks_dirty;         /* it can be tracked by dirty bits */
+    const char *why_not_dirty; /* in words; NULL where it can */
     bool reads_are_dirty;      /* an erratum: a page that was only read may be reported */
+    enum iommu_tracking tracking;
+    unsigned track_level;       /* as asked for; while it is tracked */
+    bool prunes;                /* HARVEST_PRUNE is heeded, or would be if it were tracked */
+    bool audits;                /* and part of what it leaves out is looked at */
+    const char *why_not_prunes; /* in words; NULL where it does */
 };
 
 /* Also while domains are visited. */

@@ -221,6 +221,7 @@ static void test_ranges(struct run *run)
 
 static void run_in_domain(struct run *run)
 {
+    const struct iommu_track track = {.how = IOMMU_TRACKING_DIRTY_BITS, .level = PT_LEAF_LEVEL_MAX};
     struct iommu_domain_info info;
     int error;
 
@@ -230,6 +231,11 @@ static void run_in_domain(struct run *run)
         return;
     }
     run->reads_may_count = info.reads_are_dirty;
+    error = iommu_domain_track(run->domain, &track);
+    if (error) {
+        give_up_for(run, error);
+        return;
+    }
     error = run->source->open(run->source, run->domain, SOURCE_IOVA);
     if (error) {
         give_up_for(run, error);

@@ -242,6 +242,11 @@ static bool valid_on_off(const char *value)
     return is_one_of(value, (const char *const[]){"on", "off", NULL});
 }
 
+static bool valid_prune(const char *value)
+{
+    return is_one_of(value, (const char *const[]){"auto", "on", "off", NULL});
+}
+
 static bool valid_reset(const char *value)
 {
     return is_one_of(value, (const char *const[]){"auto", "none", NULL});
@@ -283,6 +288,7 @@ const struct config_key config_keys[] = {
     {"ats", "takes PCI functions, 0000:00:1f.2,0000:01:00.0 ...", valid_devices},
     {"interrupt_remapping", "takes on or off", valid_on_off},
     {"dirty_self_test", "takes on or off", valid_on_off},
+    {"prune", "takes auto, on or off", valid_prune},
     {"reset", "takes auto or none", valid_reset},
     {"errata_off", "takes NAME,NAME ... or all", valid_errata_off},
     {"dmar_poke", "takes OFFSET:BYTE,OFFSET:BYTE ...", valid_dmar_poke},

@@ -30,6 +30,15 @@
     X(PRUNE_NARROW, "a pass does not invalidate the spans of the entries whose A it clears")                 \
     X(PRUNE_LEAVES_ONLY, "a pass invalidates leaves only, and not the table entries whose A it clears")      \
     X(SPLIT_FORGETS_WALKED, "a split leaves S clear, and the table is left out with what is dirty in it")    \
+    X(UNCONFIRMED_FORGOTTEN,                                                                                 \
+      "a harvest does not invalidate what one before it cleared and nobody confirmed")                       \
+    X(SSADE_WITHOUT_INVALIDATION, "tracking starts, and units go on by what they have cached")               \
+    X(TRACK_MISSES_ATTACH, "a device that is attached beside the start of tracking gets an entry of before") \
+    X(ENTRIES_UNLOCKED, "who starts or stops tracking looks for entries while a detach frees their tables")  \
+    X(UNMAPPED_NOT_REPORTED, "what is unmapped is not reported to who tracks the domain")                    \
+    X(UNMAPPED_EARLY, "what is unmapped is reported before the invalidation")                                \
+    X(UNMAPPED_BESIDE_START, "an unmap that began before tracking started tells nobody what it found")       \
+    X(UNMAPPED_NOT_AWAITED, "tracking stops, and a CPU goes on with its report of what it unmapped")         \
     X(UNMAP_FORGETS_DIRTY, "an unmap does not report the dirty bits of the leaves that it takes out")        \
     X(DETACHED_FORGOTTEN, "an unmap does not report the dirty bits of the tables that it detaches")          \
     X(SPLIT_IGNORED, "small leaves are invalidated alone, though a unit may have the large one")             \

@@ -9,6 +9,7 @@
 #include "iommu/vtd/flush.h"
 #include "iommu/vtd/pasid.h"
 #include "iommu/vtd/reserved.h"
+#include "iommu/vtd/track.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -138,6 +139,23 @@ static void cut_off_unconfirmed(struct vtd_unit *unit, uint64_t *context, struct
                   unit->index, PCI_ARGS(device));
 }
 
+/* Clears what was retracted of a device, and of one of its PASIDs if entry says so; the whole device if
+ * directory says so, which goes then. Nobody looks for an entry through the context entry meanwhile, or finds
+ * the directory after it (track.c). */
+static void clear_entries(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context,
+                          struct vtd_pasid_entry *entry, uint64_t *directory)
+{
+    uint64_t saved = spin_lock_irq(&domain->entries_lock);
+
+    if (entry)
+        vtd_pasid_clear(unit, entry);
+    if (directory)
+        vtd_context_clear(unit, context);
+    spin_unlock_irq(&domain->entries_lock, saved);
+    if (directory)
+        vtd_pasid_free(directory);
+}
+
 /* Blocks the device: takes the present bit away, waits until the unit knows, and clears the entry. When the
  * unit does not confirm it stays as it is, for the unit may be reading it. */
 static int block_legacy(struct vtd_unit *unit, uint64_t *context, struct pci_address device)
@@ -154,7 +172,8 @@ static int block_legacy(struct vtd_unit *unit, uint64_t *context, struct pci_add
 
 /* The same for one PASID, and for the device as a whole if that was the last. Entries of other PASIDs may
  * have been left behind then, of which the unit has to forget everything before their tables go. */
-static int block_pasid(struct vtd_unit *unit, uint64_t *context, struct pci_address device, uint32_t pasid)
+static int block_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context,
+                       struct pci_address device, uint32_t pasid)
 {
     uint64_t *directory = phys_to_virt(vtd_context_target(context));
     struct vtd_pasid_entry *entry = vtd_pasid_entry_find(directory, pasid);
@@ -170,23 +189,21 @@ static int block_pasid(struct vtd_unit *unit, uint64_t *context, struct pci_addr
         cut_off_unconfirmed(unit, context, device, retracted);
         return error;
     }
-    vtd_pasid_clear(unit, entry);
-    if (last) {
-        vtd_context_clear(unit, context);
-        vtd_pasid_free(directory);
-    }
+    clear_entries(domain, unit, context, entry, last ? directory : NULL);
     return 0;
 }
 
-static int block(struct vtd_unit *unit, uint64_t *context, struct pci_address device, uint32_t pasid)
+static int block(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context,
+                 struct pci_address device, uint32_t pasid)
 {
-    return unit->scalable ? block_pasid(unit, context, device, pasid) : block_legacy(unit, context, device);
+    return unit->scalable ? block_pasid(domain, unit, context, device, pasid)
+                          : block_legacy(unit, context, device);
 }
 
 /* What a detach that was not confirmed left behind: tries again, with all that the unit has cached. A device
  * that was cut off is in domains by its other PASIDs still, and stays so: ERR_HARDWARE. */
-static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, struct pci_address device,
-                             uint32_t pasid)
+static int clear_left_behind(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *context,
+                             struct pci_address device, uint32_t pasid)
 {
     uint64_t target = vtd_context_target(context);
     uint64_t *directory = unit->scalable && target ? phys_to_virt(target) : NULL;
@@ -206,13 +223,10 @@ static int clear_left_behind(struct vtd_unit *unit, uint64_t *context, struct pc
     error = vtd_unit_invalidate_all(unit);
     if (error)
         return error;
-    if (whole) {
+    if (!unit->scalable)
         vtd_context_clear(unit, context);
-        if (directory)
-            vtd_pasid_free(directory);
-    } else {
-        vtd_pasid_clear(unit, entry);
-    }
+    else
+        clear_entries(domain, unit, context, whole ? NULL : entry, whole ? directory : NULL);
     return 0;
 }
 
@@ -292,20 +306,27 @@ static int attach_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint
     bool first = !vtd_context_is_used(context);
     uint64_t *directory = first ? vtd_pasid_make(unit) : phys_to_virt(vtd_context_target(context));
     struct vtd_pasid_entry *entry = directory ? vtd_pasid_entry_make(unit, directory, pasid) : NULL;
+    uint64_t saved;
 
     if (!entry) {
         if (first && directory)
             vtd_pasid_free(directory);
         return ERR_NOMEM;
     }
-    vtd_stage_pasid_entry(unit, domain, stage_of(domain), words);
+    if (mutant(TRACK_MISSES_ATTACH))
+        vtd_stage_pasid_entry(unit, domain, stage_of(domain), words);
     join_unit(domain, unit, pasid);
+    /* From what the entry is made of until it can be found: see track.c. */
+    saved = spin_lock_irq(&domain->entries_lock);
+    if (!mutant(TRACK_MISSES_ATTACH))
+        vtd_stage_pasid_entry(unit, domain, stage_of(domain), words);
     vtd_pasid_set(unit, entry, words);
     context_words[0] = virt_to_phys(directory) | CONTEXT_PDTS(VTD_PASID_PDTS) |
                        (unit->cap.pasid_lg2 ? CONTEXT_PASIDE : 0) | (ats ? VTD_CONTEXT_ATS : 0) |
                        VTD_CONTEXT_PRESENT;
     if (first)
         vtd_context_set(unit, context, context_words);
+    spin_unlock_irq(&domain->entries_lock, saved);
     return 0;
 }
 
@@ -339,7 +360,7 @@ static int leave(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *c
 
     if (ats)
         vtd_ats_stop_dma(device, last);
-    error = block(unit, context, device, pasid);
+    error = block(domain, unit, context, device, pasid);
     if (ats)
         error = vtd_ats_leave(domain, unit, device, pasid, last, error);
     return error;
@@ -378,7 +399,7 @@ static int attach(struct iommu_domain *domain, struct pci_address device, uint32
 
     if (!context)
         return ERR_NOMEM;
-    error = clear_left_behind(unit, context, device, pasid);
+    error = clear_left_behind(domain, unit, context, device, pasid);
     if (!error)
         error = vtd_cut_off_settle(domain, unit);
     if (!error)
@@ -444,8 +465,8 @@ static int invalidate_mapped(struct iommu_domain *domain, const struct gather *g
 const struct iommu_domain_ops *vtd_domain_ops(enum vtd_stage stage)
 {
     static const struct iommu_domain_ops ops[] = {
-        [VTD_FIRST_STAGE] = {VTD_DOMAIN_OPS},
-        [VTD_SECOND_STAGE] = {VTD_DOMAIN_OPS, .invalidate_mapped = invalidate_mapped},
+        [VTD_FIRST_STAGE] = {VTD_DOMAIN_OPS, .track = vtd_track},
+        [VTD_SECOND_STAGE] = {VTD_DOMAIN_OPS, .track = vtd_track, .invalidate_mapped = invalidate_mapped},
         [VTD_PASS_THROUGH] = {VTD_DOMAIN_OPS},
     };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* PASID directories, tables and entries: as memory. What their bits mean is in stage.c. */
 #include "iommu/vtd/pasid.h"
+#include "lib/atomic.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
 #include "lib/page_alloc.h"
@@ -39,7 +40,7 @@ void vtd_pasid_free(uint64_t *directory)
 
 struct vtd_pasid_entry *vtd_pasid_entry_find(const uint64_t *directory, uint32_t pasid)
 {
-    uint64_t entry = directory[pasid / TABLE_ENTRIES];
+    uint64_t entry = atomic_read(&directory[pasid / TABLE_ENTRIES]);
 
     return entry ? &table_of(entry)[pasid % TABLE_ENTRIES] : NULL;
 }
@@ -75,11 +76,20 @@ void vtd_pasid_set(const struct vtd_unit *unit, struct vtd_pasid_entry *entry, c
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 
+void vtd_pasid_switch(const struct vtd_unit *unit, struct vtd_pasid_entry *entry, uint64_t bit, bool on)
+{
+    uint64_t word = atomic_read(&entry->word[0]);
+
+    do {
+        if (!(word & VTD_PASID_PRESENT))
+            return;
+    } while (!atomic_compare_exchange(&entry->word[0], &word, on ? word | bit : word & ~bit));
+    vtd_unit_sync_table(unit, entry, sizeof *entry);
+}
+
 void vtd_pasid_retract(const struct vtd_unit *unit, struct vtd_pasid_entry *entry)
 {
-    uint64_t word = entry->word[0];
-
-    atomic_write_release(&entry->word[0], word & ~VTD_PASID_PRESENT);
+    atomic_fetch_and(&entry->word[0], ~VTD_PASID_PRESENT);
     vtd_unit_sync_table(unit, entry, sizeof *entry);
 }
 

@@ -4,6 +4,7 @@
 
 #include "iommu/vtd/unit.h"
 #include "lib/compiler.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The PASID that requests without PASID go by. Units without ECAP.RPS know no other for them. */
@@ -39,6 +40,10 @@ struct vtd_pasid_entry *vtd_pasid_entry_find(const uint64_t *directory, uint32_t
 /* Writes words, of which the first has the present bit, into an entry that is not present. */
 void vtd_pasid_set(const struct vtd_unit *unit, struct vtd_pasid_entry *entry, const uint64_t *words);
 
+/* Sets or clears a bit of the first word of an entry that is in use, by one atomic access; leaves one alone
+ * that is not present. The unit goes by either until the invalidations of 6.5.3.3. */
+void vtd_pasid_switch(const struct vtd_unit *unit, struct vtd_pasid_entry *entry, uint64_t bit, bool on);
+
 /* Takes the present bit away and leaves the rest until an invalidation has completed (6.5.3.3). */
 void vtd_pasid_retract(const struct vtd_unit *unit, struct vtd_pasid_entry *entry);
 
@@ -50,3 +55,4 @@ void vtd_pasid_clear(const struct vtd_unit *unit, struct vtd_pasid_entry *entry)
 unsigned vtd_pasid_count(const uint64_t *directory, uint64_t bits);
 
 #define VTD_PASID_PRESENT (1ull << 0)
+#define VTD_PASID_SSADE   (1ull << 9) /* a second stage: the unit sets accessed and dirty (9.6, 3.7.2) */

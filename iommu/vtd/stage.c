@@ -14,7 +14,6 @@
 #define WORD0_PGTT_FIRST   (1ull << 6)
 #define WORD0_PGTT_SECOND  (2ull << 6)
 #define WORD0_PGTT_PASS    (4ull << 6)
-#define WORD0_SSADE        (1ull << 9)
 #define WORD1_DID(did)     ((uint64_t)(did))
 #define WORD1_PWSNP        (1ull << 23)
 #define WORD1_PGSNP        (1ull << 24)
@@ -41,6 +40,10 @@ bool vtd_unit_has_stage(const struct vtd_unit *unit, enum vtd_stage stage)
     }
 }
 
+/* The bits are set by atomic accesses, which a walk that does not snoop cannot do: it faults (3.10). Where
+ * ECAP.SMPWC is there, each PASID-table entry has PWSNP too, which walks of that entry need. */
+static const char no_coherent_walks[] = "a unit has no coherent page walks (ECAP.SMPWC)";
+
 static void add_no_dirty(struct vtd_stage_limits *limits, const char *why)
 {
     limits->keeps_dirty = false;
@@ -53,7 +56,7 @@ static void add_first_stage(const struct vtd_cap *cap, struct vtd_stage_limits *
     limits->leaves &= cap->first_stage_1g ? 7 : 3;
     /* The walk of an emulator may set the bits right and not say that it is coherent. */
     if (!cap->coherent_walks && !(vtd_errata() & VTD_ERRATUM_DIRTY_WITHOUT_COHERENCE))
-        add_no_dirty(limits, "a unit has no coherent page walks (ECAP.SMPWC)");
+        add_no_dirty(limits, no_coherent_walks);
 }
 
 static void add_second_stage(const struct vtd_unit *unit, struct vtd_stage_limits *limits)
@@ -62,9 +65,12 @@ static void add_second_stage(const struct vtd_unit *unit, struct vtd_stage_limit
 
     limits->levels &= cap->second_levels;
     limits->leaves &= cap->second_leaves;
-    if (!unit->scalable || !cap->second_stage_dirty || !cap->coherent_walks)
-        add_no_dirty(limits, "a unit has no accessed and dirty bits in second-stage tables (ECAP.SSADS), or "
-                             "no coherent walks (ECAP.SMPWC)");
+    if (!unit->scalable)
+        add_no_dirty(limits, "in legacy mode units keep no accessed and dirty bits");
+    else if (!cap->second_stage_dirty)
+        add_no_dirty(limits, "a unit has no accessed and dirty bits in second-stage tables (ECAP.SSADS)");
+    else if (!cap->coherent_walks)
+        add_no_dirty(limits, no_coherent_walks);
 }
 
 void vtd_stage_limits_of(const struct vtd_unit *units, unsigned count, enum vtd_stage stage,
@@ -140,6 +146,28 @@ int vtd_stage_choose(const struct iommu_config *config, unsigned units, enum vtd
     return 0;
 }
 
+/* A harvest may leave out what accessed bits say was not touched, if units set them before they cache a table
+ * entry. The specification says so of a first stage (3.6.2), and not clearly of a second (3.7.2); a unit in
+ * caching mode is software, which may do as it likes. */
+static struct iommu_pruning choose_pruning(const struct vtd_stage_limits *limits, enum vtd_stage stage)
+{
+    enum iommu_prune wanted = vtd_config()->prune;
+    struct iommu_pruning pruning = {.allowed = false};
+
+    if (!limits->keeps_dirty)
+        pruning.why_not = limits->why_not_dirty;
+    else if (wanted == IOMMU_PRUNE_OFF)
+        pruning.why_not = "switched off";
+    else if (wanted == IOMMU_PRUNE_AUTO && stage == VTD_SECOND_STAGE)
+        pruning.why_not = "accessed bits of a second stage are not believed unless it is asked for (prune)";
+    else if (wanted == IOMMU_PRUNE_AUTO && vtd_limits()->caching_mode)
+        pruning.why_not = "accessed bits in caching mode are not believed unless it is asked for (prune)";
+    else
+        pruning.allowed = true;
+    pruning.audited = pruning.allowed && (stage == VTD_SECOND_STAGE || vtd_limits()->caching_mode);
+    return pruning;
+}
+
 static unsigned tree_flags(const struct vtd_stage_limits *limits, enum vtd_stage stage)
 {
     unsigned flags = limits->coherent ? 0 : PT_INCOHERENT;
@@ -192,10 +220,11 @@ int vtd_stage_init(struct iommu_domain *domain, enum vtd_stage stage)
     domain->pt_ops = vtd_stage_format(stage);
     domain->tracks_dirty = limits->keeps_dirty;
     domain->why_not_dirty = limits->why_not_dirty;
+    domain->pruning = choose_pruning(limits, stage);
     /* In scalable mode PGSNP says it for all accesses. */
     domain->leaf_prot = stage == VTD_SECOND_STAGE && limits->snoop ? PT_SNOOP : 0;
     return pt_init(&domain->pt, vtd_stage_levels(stage), limits->leaves, vtd_stage_width(stage),
-                   tree_flags(limits, stage));
+                   tree_flags(limits, stage) | (domain->pruning.allowed ? PT_PRUNES : 0));
 }
 
 /* The widest that the unit knows: what AW has to be where nothing is translated (9.3). */
@@ -224,7 +253,7 @@ void vtd_stage_pasid_entry(const struct vtd_unit *unit, const struct iommu_domai
         words[0] = first_stage_words(unit, domain, &words[2]);
     else if (stage == VTD_SECOND_STAGE)
         words[0] = WORD0_PGTT_SECOND | WORD0_AW(domain->pt.top_level + 1u) | virt_to_phys(domain->pt.root) |
-                   (domain->tracks_dirty ? WORD0_SSADE : 0);
+                   (domain->keeps_dirty ? VTD_PASID_SSADE : 0);
     else
         words[0] = WORD0_PGTT_PASS | (unit->cap.second_stage ? WORD0_AW(widest(unit)) : 0);
     words[0] |= WORD0_PRESENT;

@@ -40,6 +40,8 @@ static uint64_t reference[DOMAINS][PAGES]; /* HPA, or 0 */
 static unsigned domain_of[DEVICES];        /* DOMAINS: blocked */
 static uint64_t dma, free_pages;
 static uint64_t now_ns;
+static uint64_t unmapped_words[DOMAINS][PAGES / 64];
+static struct dirty_bitmap unmapped[DOMAINS];
 static bool failed; /* a unit did not do what it was told: memory may stay out of use */
 
 /* Whoever waits for a unit waits for long, which takes no time here. */
@@ -174,16 +176,70 @@ static void harvest(struct input *input, unsigned which)
 {
     uint64_t words[PAGES / 64] = {0};
     struct dirty_bitmap bitmap = {words, IOVA, IOVA + PAGES * PAGE_SIZE - 1};
+    struct iommu_domain_info info;
     unsigned first, count;
     int error;
 
     choose_pages(input, &first, &count);
+    iommu_domain_info(domains[which], &info);
     error = iommu_harvest(domains[which], IOVA + first * PAGE_SIZE, IOVA + (first + count) * PAGE_SIZE - 1,
                           &bitmap, first & HARVEST_KEEP, NULL);
-    check(!error || is_failure(error));
-    /* No device has written anything; but what failed may be reported as if. */
+    check(info.tracking == IOMMU_TRACKING_OFF ? error == ERR_INVALID : !error || is_failure(error));
+    /* No device has written anything, though all that is writable may count. */
     for (unsigned i = 0; i < PAGES / 64; i++)
-        check(failed || !words[i]);
+        check(info.tracking == IOMMU_TRACKING_ALL_WRITABLE || !words[i]);
+}
+
+static void track(struct input *input, unsigned which)
+{
+    unsigned what = input_byte(input);
+    const struct iommu_track track = {.how = what & 3,
+                                      .level = what >> 2 & 3,
+                                      .no_pruning = what & 16,
+                                      .unmapped = what & 32 ? &unmapped[which] : NULL};
+    struct iommu_domain_info info;
+    enum iommu_tracking before;
+    int error;
+
+    iommu_domain_info(domains[which], &info);
+    before = info.tracking;
+    error = iommu_domain_track(domains[which], &track);
+    iommu_domain_info(domains[which], &info);
+    if (track.how == IOMMU_TRACKING_OFF)
+        check(info.tracking == IOMMU_TRACKING_OFF && (!error || is_failure(error)));
+    else if (track.how == 3 || track.level == 3 || (before && before != track.how))
+        check(error == ERR_INVALID && info.tracking == before);
+    else
+        check(error ? is_failure(error) && info.tracking == before : info.tracking == track.how);
+}
+
+static void change_leaves(struct input *input, unsigned which)
+{
+    struct iommu_domain_info info;
+    unsigned first, count;
+    uint64_t iova, last;
+    int error;
+
+    choose_pages(input, &first, &count);
+    iova = IOVA + first * PAGE_SIZE;
+    last = iova + count * PAGE_SIZE - 1;
+    if (input_byte(input) & 1) {
+        error = iommu_split(domains[which], iova, last, 0);
+        check(!error || error == ERR_NOMEM || is_failure(error));
+        return;
+    }
+    iommu_domain_info(domains[which], &info);
+    error = iommu_merge(domains[which], iova, last);
+    check(!error || is_failure(error) ||
+          (error == ERR_INVALID && info.tracking == IOMMU_TRACKING_DIRTY_BITS));
+}
+
+static void track_or_change(struct input *input, unsigned which)
+{
+    if (input_byte(input) & 1)
+        track(input, which);
+    else
+        change_leaves(input, which);
 }
 
 static void hardware(struct input *input)
@@ -274,6 +330,9 @@ static void step(struct input *input)
     case 11:
         release(which);
         break;
+    case 12:
+        track_or_change(input, which);
+        break;
     default:
         map(input, which);
     }
@@ -323,6 +382,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     dma = virt_to_phys(pages_alloc(10, PAGE_DMA));
     for (unsigned i = 0; i < DEVICES; i++)
         domain_of[i] = DOMAINS;
+    for (unsigned i = 0; i < DOMAINS; i++)
+        unmapped[i] = (struct dirty_bitmap){unmapped_words[i], IOVA, IOVA + PAGES * PAGE_SIZE - 1};
     return 0;
 }
 

@@ -175,7 +175,7 @@ static void domains_are_shown_with_their_devices(void **state)
     assert_int_equal(iommu_attach(guest, nvme, IOMMU_NO_PASID), 0);
     assert_shows("domains", "    0000:00:03.0\n");
     assert_int_equal(lines_with("x86_64"), 2);
-    assert_non_null(strstr(shown, "yes\n"));
+    assert_non_null(strstr(shown, "  not tracked\n"));
     assert_true(strstr(shown, "guest") < strstr(shown, "0000:00:03.0"));
     assert_true(strstr(shown, "spare") > strstr(shown, "0000:00:03.0"));
     assert_int_equal(iommu_detach(guest, nvme, IOMMU_NO_PASID), 0);
@@ -247,6 +247,59 @@ static void lists_that_are_too_long_say_how_much_is_left_out(void **state)
         assert_int_equal(iommu_detach(domains[0], (struct pci_address){0, 7, i}, IOMMU_NO_PASID), 0);
     for (unsigned i = 0; i < ARRAY_SIZE(domains); i++)
         assert_int_equal(iommu_domain_destroy(domains[i]), 0);
+}
+
+static void domains_say_how_they_are_tracked(void **state)
+{
+    static const struct {
+        bool coherent;
+        enum iommu_prune prune;
+        struct iommu_track track;
+        const char *shown;
+    } cases[] = {
+        {true, IOMMU_PRUNE_AUTO, {IOMMU_TRACKING_OFF, 0, false, NULL}, "  not tracked\n"},
+        {false,
+         IOMMU_PRUNE_AUTO,
+         {IOMMU_TRACKING_OFF, 0, false, NULL},
+         "  cannot be tracked: a unit has no coherent page walks (ECAP.SMPWC)\n"},
+        {true,
+         IOMMU_PRUNE_ON,
+         {IOMMU_TRACKING_DIRTY_BITS, 0, false, NULL},
+         "  tracked, pruned and audited\n"},
+        {true,
+         IOMMU_PRUNE_OFF,
+         {IOMMU_TRACKING_DIRTY_BITS, 0, false, NULL},
+         "  tracked, not pruned: switched off\n"},
+        {true,
+         IOMMU_PRUNE_ON,
+         {IOMMU_TRACKING_DIRTY_BITS, 0, true, NULL},
+         "  tracked, not pruned: who tracks it asked not to\n"},
+        {false,
+         IOMMU_PRUNE_AUTO,
+         {IOMMU_TRACKING_ALL_WRITABLE, 0, false, NULL},
+         "  tracked: all that is writable counts as written\n"},
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint8_t table[256];
+        struct iommu_domain *guest;
+
+        assert_int_equal(stop(state), 0);
+        fake_vtd_install(fakes, 2);
+        for (unsigned unit = 0; unit < 2; unit++) {
+            fakes[unit].ecap |= cases[i].coherent ? VTD_ECAP_SMPWC : 0;
+            fakes[unit].cap |= VTD_CAP_CM;
+        }
+        assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "INTEL "),
+                                    &(struct iommu_config){.prune = cases[i].prune}),
+                         0);
+        guest = create("guest");
+        assert_int_equal(iommu_domain_track(guest, &cases[i].track), 0);
+        assert_shows("domains", cases[i].shown);
+        assert_shows("iommu", cases[i].coherent ? "\ndirty pages: can be tracked\n"
+                                                : "\ndirty pages: a unit has no coherent page walks");
+        assert_int_equal(iommu_domain_destroy(guest), 0);
+    }
 }
 
 static void errata_that_are_switched_off_are_not_shown(void **state)
@@ -422,6 +475,7 @@ int main(void)
         RUNNING(statistics_are_tables_for_people),
         RUNNING(commands_refuse_words_that_they_do_not_know),
         RUNNING(domains_are_shown_with_their_devices),
+        RUNNING(domains_say_how_they_are_tracked),
         RUNNING(a_device_with_ats_is_shown),
         RUNNING(a_device_that_is_cut_off_is_shown_until_it_is_detached),
         RUNNING(lists_that_are_too_long_say_how_much_is_left_out),

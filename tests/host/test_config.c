@@ -46,6 +46,9 @@ static void every_key_is_taken(void **state)
     assert_fine("errata_off = some-erratum,another\n");
     assert_fine("dirty_self_test = on");
     assert_fine("dirty_self_test = off");
+    assert_fine("prune = auto");
+    assert_fine("prune = on");
+    assert_fine("prune = off");
     assert_fine("ats = 0000:01:00.0,0000:02:1f.7");
 }
 
@@ -98,6 +101,8 @@ static void values_that_do_not_fit_are_refused(void **state)
         "interrupt_remapping =",
         "dirty_self_test = no",
         "dirty_self_test =",
+        "prune = yes",
+        "prune =",
         "reset = off",
         "reset =",
         "errata_off =",

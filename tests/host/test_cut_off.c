@@ -445,10 +445,10 @@ static void what_waits_is_released_when_all_units_have_confirmed(void **state)
 static void a_harvest_that_is_not_confirmed_cuts_off_too(void **state)
 {
     struct iommu_domain *domain = create_in_use();
-    static uint64_t words[1];
-    struct dirty_bitmap bitmap = {words, IOVA, IOVA + 0xffff};
+    struct dirty_bitmap bitmap = {&(uint64_t){0}, IOVA, IOVA + 0xffff};
 
     (void)state;
+    assert_int_equal(iommu_domain_track(domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS}), 0);
     assert_true(tree_access(&tree_through_cache, &domain->pt, IOVA, true, &(uint64_t){0}));
     fakes[0].refuses = is_any;
     assert_int_equal(iommu_harvest(domain, IOVA, IOVA + 0xffff, &bitmap, 0, NULL), ERR_HARDWARE);

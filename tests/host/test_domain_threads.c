@@ -247,6 +247,7 @@ static void no_write_is_lost_and_no_freed_table_walked(void **state)
     (void)state;
     domain = iommu_domain_create_with(&unit_ops, "threads", &error);
     assert_non_null(domain);
+    assert_int_equal(iommu_domain_track(domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS}), 0);
     for (uintptr_t cpu = 0; cpu < CPUS; cpu++)
         pthread_create(&threads[cpu], NULL, roles[cpu], (void *)cpu);
     while (platform_time_ns() < finish)

@@ -120,16 +120,14 @@ static void assert_domains_track(bool tracks)
     int error;
     struct iommu_domain *domain = iommu_domain_create("after", &error);
     struct iommu_domain_info info;
-    uint64_t word = 0;
-    struct dirty_bitmap bitmap = {&word, IOVA, IOVA + PAGE_SIZE - 1};
+    const struct iommu_track track = {.how = IOMMU_TRACKING_DIRTY_BITS};
 
     assert_int_equal(error, 0);
     iommu_domain_info(domain, &info);
     assert_int_equal(info.tracks_dirty, tracks);
     assert_int_equal(info.why_not_dirty == NULL, tracks);
     host_log_clear();
-    assert_int_equal(iommu_harvest(domain, IOVA, IOVA + PAGE_SIZE - 1, &bitmap, 0, NULL),
-                     tracks ? 0 : ERR_UNSUPPORTED);
+    assert_int_equal(iommu_domain_track(domain, &track), tracks ? 0 : ERR_UNSUPPORTED);
     assert_int_equal(strstr(host_log(), "domain after: dirty pages cannot be tracked: ") != NULL, !tracks);
     /* Where dirty bits are not believed the unit is not to write them either. */
     assert_int_equal(domain->pt.flags & PT_PRESET_DIRTY, tracks ? 0 : PT_PRESET_DIRTY);

@@ -179,15 +179,18 @@ static void so_is_a_harvest(void **state)
     static uint64_t words[16];
     struct dirty_bitmap bitmap = {words, IOVA, IOVA + 4 * MIB - 1};
     struct iommu_queue_stats before[2];
+    uint64_t hpa;
 
     (void)state;
     assert_int_equal(iommu_attach(domain, nvme, IOMMU_NO_PASID), 0);
     assert_int_equal(iommu_attach(domain, other, IOMMU_NO_PASID), 0);
     map(domain, IOVA, 4 * MIB);
     /* Of two leaves that are far from each other. */
-    for (unsigned i = 0; i < 2; i++)
-        assert_true(tree_access_as(tree_format_of(domain->pt_ops), &tree_through_cache, &domain->pt,
-                                   IOVA + i * 2 * MIB, true, &(uint64_t){0}));
+    assert_int_equal(iommu_domain_track(domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS,
+                                                                      .level = PT_LEAF_LEVEL_MAX}),
+                     0);
+    for (uint64_t iova = IOVA; iova < IOVA + 4 * MIB; iova += PAGE_SIZE)
+        assert_true(tree_access(&tree_through_cache, &domain->pt, iova, true, &hpa));
     before[0] = stats_of(0);
     before[1] = stats_of(1);
     assert_int_equal(iommu_harvest(domain, IOVA, IOVA + 4 * MIB - 1, &bitmap, 0, NULL), 0);

@@ -34,6 +34,7 @@ void vm_start(unsigned levels, enum guest_mistake mistake)
     vm.guest.mistake = mistake;
     guest_make_domain(&vm.guest, levels);
     vm.oracle = oracle_make(vm.guest.domain, FIRST_GPA, VM_TABLES * SPAN_PAGES);
+    expect_equal(oracle_track(vm.oracle, IOMMU_TRACKING_DIRTY_BITS), 0);
 }
 
 /* --- changes --- */

@@ -19,15 +19,55 @@ struct oracle *oracle_make_bare(uint64_t iova, unsigned pages, bool tracked)
     return oracle;
 }
 
+static struct dirty_bitmap make_bitmap(const struct oracle *oracle)
+{
+    uint64_t *words = calloc(bitmap_words(oracle->page_count), sizeof *words);
+
+    expect(words);
+    return (struct dirty_bitmap){words, oracle->iova, oracle->iova + oracle->page_count * PAGE_SIZE - 1};
+}
+
 struct oracle *oracle_make(struct iommu_domain *domain, uint64_t iova, unsigned pages)
 {
-    struct oracle *oracle;
-    struct iommu_domain_info info;
+    struct oracle *oracle = oracle_make_bare(iova, pages, false);
 
-    iommu_domain_info(domain, &info);
-    oracle = oracle_make_bare(iova, pages, info.tracks_dirty);
     oracle->domain = domain;
+    oracle->unmapped = make_bitmap(oracle);
+    oracle->carry = make_bitmap(oracle).words;
     return oracle;
+}
+
+int oracle_track(struct oracle *oracle, enum iommu_tracking how)
+{
+    const struct iommu_track track = {how, PT_LEAF_LEVEL_MAX, false, &oracle->unmapped};
+    int error;
+
+    history("tracking: how %lu, begins", (uint64_t)how);
+    if (how == IOMMU_TRACKING_OFF)
+        oracle->tracked = false;
+    error = iommu_domain_track(oracle->domain, &track);
+    history("tracking: how %lu, ends: error %ld", (uint64_t)how, (uint64_t)error);
+    for (unsigned i = 0; i < oracle->page_count && !oracle->tracked; i++) {
+        oracle_ledger_copied(oracle, i);
+        bitmap_clear(oracle->carry, i);
+    }
+    oracle->tracked = !error && how != IOMMU_TRACKING_OFF;
+    return error;
+}
+
+/* Whether a page was reported as unmapped, since it was asked last. */
+static bool take_unmapped(struct oracle *oracle, unsigned page)
+{
+    uint64_t bit = 1ull << page % 64;
+
+    return oracle->tracked && atomic_fetch_and(&oracle->unmapped.words[page / 64], ~bit) & bit;
+}
+
+void oracle_take_unmapped(struct oracle *oracle)
+{
+    for (unsigned i = 0; i < oracle->page_count; i++)
+        if (take_unmapped(oracle, i))
+            oracle_ledger_copied(oracle, i);
 }
 
 void oracle_clip(const struct oracle *oracle, uint64_t iova, uint64_t last, unsigned *first, unsigned *end)
@@ -87,7 +127,7 @@ void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int er
         page->since = schedule_step();
         if (error)
             page_is_out(page, oracle_is_unconfirmed(error));
-        oracle_ledger_mapped(oracle, i, !error);
+        oracle_ledger_mapped(oracle, i, !error, oracle->domain && take_unmapped(oracle, i));
     }
 }
 
@@ -126,31 +166,66 @@ void oracle_unmap_ends(struct oracle *oracle, uint64_t iova, uint64_t last, cons
     }
 }
 
+/* The caller's bitmap and track->unmapped must both have a page, unless somebody took it from there already,
+ * who has copied it then; or a harvest that failed has it. */
+static void compare_reports(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t *dirty)
+{
+    unsigned first, end;
+
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++) {
+        if (!take_unmapped(oracle, i))
+            bitmap_clear(dirty, i);
+        if (bitmap_test(oracle->carry, i))
+            bitmap_set(dirty, i);
+    }
+}
+
+/* Tracking started beside the unmap, which reports to track->unmapped alone. */
+static void report_late(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t *dirty)
+{
+    unsigned first, end;
+
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++)
+        if (take_unmapped(oracle, i))
+            bitmap_set(dirty, i);
+}
+
+/* What is there of before says nothing about the call that begins. */
+static void forget_unmapped(struct oracle *oracle, uint64_t iova, uint64_t last)
+{
+    unsigned first, end;
+
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++)
+        (void)take_unmapped(oracle, i);
+}
+
 int oracle_map(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot)
 {
     int error;
 
+    forget_unmapped(oracle, iova, last);
     oracle_map_begins(oracle, iova, last, hpa, prot);
     error = iommu_map(oracle->domain, iova, last, hpa, prot);
     oracle_map_ends(oracle, iova, last, error);
     return error;
 }
 
-static struct dirty_bitmap make_bitmap(const struct oracle *oracle)
-{
-    uint64_t *words = calloc(bitmap_words(oracle->page_count), sizeof *words);
-
-    expect(words);
-    return (struct dirty_bitmap){words, oracle->iova, oracle->iova + oracle->page_count * PAGE_SIZE - 1};
-}
-
 int oracle_unmap(struct oracle *oracle, uint64_t iova, uint64_t last)
 {
     struct dirty_bitmap bitmap = make_bitmap(oracle);
+    bool tracked = oracle->tracked;
     int error;
 
+    forget_unmapped(oracle, iova, last);
     oracle_unmap_begins(oracle, iova, last);
-    error = iommu_unmap(oracle->domain, iova, last, oracle->tracked ? &bitmap : NULL);
+    error = iommu_unmap(oracle->domain, iova, last, tracked ? &bitmap : NULL);
+    if (tracked)
+        compare_reports(oracle, iova, last, bitmap.words);
+    else
+        report_late(oracle, iova, last, bitmap.words);
     oracle_unmap_ends(oracle, iova, last, bitmap.words, error);
     free(bitmap.words);
     return error;
@@ -169,14 +244,65 @@ int oracle_release(struct oracle *oracle)
 
 /* --- harvest --- */
 
+/* Pages of a harvest that failed are copied after one that did not. */
+static void carry(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t *dirty, int error)
+{
+    unsigned first, end;
+
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++) {
+        if (bitmap_test(oracle->carry, i))
+            bitmap_set(dirty, i);
+        if (error && bitmap_test(dirty, i))
+            bitmap_set(oracle->carry, i);
+        else
+            bitmap_clear(oracle->carry, i);
+    }
+}
+
 int oracle_harvest(struct oracle *oracle, uint64_t iova, uint64_t last)
 {
     struct dirty_bitmap bitmap = make_bitmap(oracle);
     unsigned harvest = oracle_harvest_begins(oracle, iova, last);
-    int error = iommu_harvest(oracle->domain, iova, last, &bitmap, 0, NULL);
+    int error = iommu_harvest(oracle->domain, iova, last, &bitmap, oracle->harvest_flags, NULL);
 
+    carry(oracle, iova, last, bitmap.words, error);
     oracle_harvest_ends(oracle, harvest, bitmap.words, error);
     free(bitmap.words);
+    return error;
+}
+
+void oracle_prune(struct oracle *oracle, bool on)
+{
+    oracle->harvest_flags = on ? HARVEST_PRUNE : 0;
+}
+
+/* --- leaves of other sizes --- */
+
+int oracle_split(struct oracle *oracle, uint64_t iova, uint64_t last, unsigned level)
+{
+    int error;
+
+    history("split of %lx-%lx to level %lu begins", iova, last, (uint64_t)level);
+    error = iommu_split(oracle->domain, iova, last, level);
+    history("split of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
+    return error;
+}
+
+int oracle_merge(struct oracle *oracle, uint64_t iova, uint64_t last)
+{
+    unsigned first, end;
+    int error;
+
+    forget_unmapped(oracle, iova, last);
+    oracle_clip(oracle, iova, last, &first, &end);
+    for (unsigned i = first; i < end; i++)
+        oracle->pages[i].merging = true;
+    history("merge of %lx-%lx begins", iova, last);
+    error = iommu_merge(oracle->domain, iova, last);
+    history("merge of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
+    for (unsigned i = first; i < end; i++)
+        oracle_ledger_merged(oracle, i, take_unmapped(oracle, i));
     return error;
 }
 

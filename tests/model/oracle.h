@@ -17,14 +17,25 @@ struct oracle *oracle_make(struct iommu_domain *domain, uint64_t iova, unsigned 
 /* Watches a device that is in no domain yet; attaching it does so too. */
 void oracle_watch(struct oracle *oracle, struct device *device);
 
+/* Has the domain tracked, or no more. Writes that land after a start has returned are to be reported. What is
+ * unmapped is reported to the oracle, beside the bitmap of each unmap. */
+int oracle_track(struct oracle *oracle, enum iommu_tracking how);
+
 /* As the functions of iommu.h; their results are returned. Ranges may reach beyond the window, but for a
  * harvest's. */
 int oracle_map(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot);
 int oracle_unmap(struct oracle *oracle, uint64_t iova, uint64_t last);
 int oracle_harvest(struct oracle *oracle, uint64_t iova, uint64_t last);
+void oracle_prune(struct oracle *oracle, bool on); /* whether harvests from now on are pruned */
+int oracle_split(struct oracle *oracle, uint64_t iova, uint64_t last, unsigned level);
+int oracle_merge(struct oracle *oracle, uint64_t iova, uint64_t last);
 int oracle_release(struct oracle *oracle);                       /* iommu_domain_release_quarantine() */
 int oracle_attach(struct oracle *oracle, struct device *device); /* its owner then makes it bus master */
 int oracle_detach(struct oracle *oracle, struct device *device);
+
+/* Takes what was reported as unmapped so far, as a tracker does, and copies these pages at once: what lands
+ * in them after that must be reported once more. */
+void oracle_take_unmapped(struct oracle *oracle);
 
 /* The calls that these stand for are made by somebody else (a driver that has no domain): what comes before
  * the call, and after it with its result. dirty is the call's bitmap, from the window's first page on; NULL

@@ -87,22 +87,6 @@ static void note_report(bool of_written_page)
     sometimes(of_written_page);
 }
 
-void oracle_ledger_unmapped(struct oracle *oracle, unsigned page, bool reported)
-{
-    const struct oracle_harvest *harvest = running_harvest(oracle, page);
-    struct oracle_page *at = &oracle->pages[page];
-
-    if (!oracle->tracked || !at->unreported.count)
-        return;
-    note_report(reported);
-    if (reported)
-        settle(at);
-    else if (harvest)
-        at->owed_by = harvest->number; /* the only one that can have cleared the bit */
-    else
-        lost(oracle, page, "its unmap");
-}
-
 unsigned oracle_harvest_begins(struct oracle *oracle, uint64_t iova, uint64_t last)
 {
     unsigned number = ++oracle->harvest_count, first, end;
@@ -153,21 +137,63 @@ static void page_not_reported(struct oracle *oracle, const struct oracle_harvest
         return;
     /* An unmap under way may have taken the bit: it owes the write then, and is asked when it returns. So may
      * a map have that fails. */
-    if (at->owed_by == harvest->number || (landed_before && at->standing == STANDING_IN))
+    if (at->owed_by == harvest->number || (landed_before && at->standing == STANDING_IN && !at->merging))
         lost_by_harvest(oracle, page, harvest->number);
-    if (landed_before && at->standing == STANDING_COMING)
+    if (landed_before && (at->standing == STANDING_COMING || at->merging))
         at->missed_by = harvest->number;
 }
 
-void oracle_ledger_mapped(struct oracle *oracle, unsigned page, bool stands)
+/* How the mapping of a page that went is to be reported: by who took it out, unless a harvest has taken the
+ * bit. */
+static void reported_gone(struct oracle *oracle, unsigned page, bool reported, const char *who_owed)
+{
+    const struct oracle_harvest *harvest = running_harvest(oracle, page);
+    struct oracle_page *at = &oracle->pages[page];
+
+    if (!oracle->tracked || !at->unreported.count)
+        return;
+    note_report(reported);
+    if (reported)
+        settle(at);
+    else if (harvest)
+        at->owed_by = harvest->number; /* the only one that can have cleared the bit */
+    else
+        lost(oracle, page, who_owed);
+}
+
+void oracle_ledger_unmapped(struct oracle *oracle, unsigned page, bool reported)
+{
+    reported_gone(oracle, page, reported, "its unmap");
+}
+
+void oracle_ledger_mapped(struct oracle *oracle, unsigned page, bool stands, bool reported)
 {
     struct oracle_page *at = &oracle->pages[page];
 
-    /* What was written to a page whose map failed is nobody's. */
-    if (!stands)
+    /* A driver that has no domain has nowhere to report what it takes back. */
+    if (!stands && !oracle->domain)
         settle(at);
+    else if (!stands)
+        reported_gone(oracle, page, reported, "its map, which failed,");
     else if (at->missed_by)
         lost_by_harvest(oracle, page, at->missed_by);
+}
+
+void oracle_ledger_copied(struct oracle *oracle, unsigned page)
+{
+    settle(&oracle->pages[page]);
+}
+
+void oracle_ledger_merged(struct oracle *oracle, unsigned page, bool reported)
+{
+    struct oracle_page *at = &oracle->pages[page];
+
+    if (reported)
+        settle(at);
+    else if (oracle->tracked && at->missed_by)
+        lost_by_harvest(oracle, page, at->missed_by);
+    at->merging = false;
+    at->missed_by = 0;
 }
 
 void oracle_harvest_ends(struct oracle *oracle, unsigned number, const uint64_t *dirty, int error)

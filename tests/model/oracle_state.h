@@ -48,6 +48,7 @@ struct oracle_page {
     unsigned owed_by;   /* number of the harvest under way that has to report them; 0: none */
     unsigned missed_by; /* number of a harvest that ended without them while the page was being mapped */
     unsigned harvests;  /* since the last write */
+    bool merging;       /* a late write is the merge's to report */
 };
 
 #define ORACLE_HARVESTS 16
@@ -69,6 +70,9 @@ struct oracle {
     uint64_t iova;
     unsigned page_count;
     bool tracked;
+    struct dirty_bitmap unmapped; /* track->unmapped */
+    uint64_t *carry;              /* what harvests found that failed, until one does not */
+    unsigned harvest_flags;       /* of all harvests */
     uint64_t order; /* counts what the oracle was told: what came before what, within one step too */
     struct oracle_harvest harvests[ORACLE_HARVESTS];
     unsigned harvest_count;
@@ -110,8 +114,14 @@ void oracle_check_refusal(struct oracle *oracle, const struct oracle_event *even
 /* A write has landed. */
 void oracle_ledger_write(struct oracle *oracle, unsigned page, const struct oracle_event *event);
 
-/* A map has returned: the page stands, or not. */
-void oracle_ledger_mapped(struct oracle *oracle, unsigned page, bool stands);
+/* A map has returned: the page stands, or not, and then it may be reported as unmapped. */
+void oracle_ledger_mapped(struct oracle *oracle, unsigned page, bool stands, bool reported);
+
+/* What was written of the page so far has been reported, and copied. */
+void oracle_ledger_copied(struct oracle *oracle, unsigned page);
+
+/* A merge has returned, and has reported the page, or not. */
+void oracle_ledger_merged(struct oracle *oracle, unsigned page, bool reported);
 
 /* The page's mapping is gone, and its dirty bit was in the unmap's bitmap, or was not. */
 void oracle_ledger_unmapped(struct oracle *oracle, unsigned page, bool reported);

@@ -177,6 +177,8 @@ static void start_two(void)
     other_domain = iommu_domain_create("other", &error);
     expect_equal(error, 0);
     other_oracle = oracle_make(other_domain, IOVA, PAGES);
+    if (rig.tracked)
+        expect_equal(oracle_track(other_oracle, IOMMU_TRACKING_DIRTY_BITS), 0);
     for (unsigned page = 0; page < PAGES; page++) {
         map_page(rig.oracle, page, page);
         map_page(other_oracle, page, PAGES + page);

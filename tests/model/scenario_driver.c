@@ -55,6 +55,8 @@ void rig_start(const struct unit_config *const *configs, unsigned units, uint64_
     rig.iova = iova;
     rig.pages = pages;
     rig.oracle = oracle_make(rig.domain, iova, pages);
+    if (rig.tracked && !rig.starts_untracked)
+        expect_equal(oracle_track(rig.oracle, IOMMU_TRACKING_DIRTY_BITS), 0);
     memory = pages_alloc(6, PAGE_DMA);
     expect(memory);
     rig.memory = virt_to_phys(memory);

@@ -23,7 +23,8 @@ struct rig {
     uint64_t iova; /* the oracle's window */
     unsigned pages;
     uint64_t memory;          /* HPA of RIG_MEMORY pages */
-    bool tracked;             /* the units keep dirty bits */
+    bool tracked;             /* the units keep dirty bits, */
+    bool starts_untracked;    /* and the domain is tracked from rig_start() on unless this says otherwise */
     bool cuts_off;            /* units fail so that devices may be cut off */
     bool pages_go;            /* beside DMA, so that some is refused */
     unsigned passed, refused; /* accesses of devices beside CPUs */

@@ -105,6 +105,8 @@ static void replace_domain(void *context)
         rcu_quiescent();
     }
     rig.oracle = oracle_make(rig.domain, IOVA, PAGES);
+    if (rig.tracked)
+        expect_equal(oracle_track(rig.oracle, IOMMU_TRACKING_DIRTY_BITS), 0);
     map_all(rig.memory + 32 * PAGE_SIZE);
     expect_equal(oracle_attach(rig.oracle, device), 0);
     rcu_quiescent();
@@ -157,6 +159,8 @@ SCENARIO(two_domains, .kind = SCENARIO_RANDOM,
     other_domain = iommu_domain_create("other", &error);
     expect_equal(error, 0);
     other_oracle = oracle_make(other_domain, IOVA, PAGES);
+    if (rig.tracked)
+        expect_equal(oracle_track(other_oracle, IOMMU_TRACKING_DIRTY_BITS), 0);
     expect_equal(oracle_map(other_oracle, rig_page(0), rig_last(PAGES - 1), rig.memory + 32 * PAGE_SIZE,
                             PT_READ | PT_WRITE),
                  0);

@@ -109,15 +109,10 @@ static int make_domain(struct demo *demo)
 }
 
 /* A demo of dirty tracking has nothing to show without. */
-static int check_tracked(const struct demo *demo)
+static int start_tracking(const struct demo *demo)
 {
-    struct iommu_domain_info info;
-
-    iommu_domain_info(demo->domain, &info);
-    if (info.tracks_dirty)
-        return 0;
-    log_error("demo: dirty pages cannot be tracked: %s", info.why_not_dirty);
-    return ERR_UNSUPPORTED;
+    return iommu_domain_track(demo->domain,
+                              &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS, .level = 2});
 }
 
 static void describe(const struct demo *demo)
@@ -156,7 +151,7 @@ int demo_setup(struct demo *demo)
     error = make_domain(demo);
     if (error)
         return error;
-    error = check_tracked(demo);
+    error = start_tracking(demo);
     if (!error)
         error = ledger_init(&demo->ledger, DEMO_PAGES);
     if (!error)

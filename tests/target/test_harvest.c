@@ -34,14 +34,21 @@ static uint64_t harvest(struct range *range, unsigned flags)
 }
 
 /* False where there is nothing to harvest, which is said. */
-static bool tracks_dirty(struct iommu_domain *domain)
+static bool starts_tracking(struct iommu_domain *domain)
 {
+    const struct iommu_track track = {.how = IOMMU_TRACKING_DIRTY_BITS, .level = PT_LEAF_LEVEL_MAX};
     struct iommu_domain_info info;
+    int error;
 
     iommu_domain_info(domain, &info);
-    if (!info.tracks_dirty)
+    if (!info.tracks_dirty) {
         tap_skip("the units keep no dirty bits");
-    return info.tracks_dirty;
+        return false;
+    }
+    error = iommu_domain_track(domain, &track);
+    if (error)
+        tap_ok(false, "tracking starts: %s", error_text(error));
+    return !error;
 }
 
 /* One page further in memory than in IOVA, so that no larger leaf comes of it. */
@@ -51,7 +58,7 @@ static bool range_open(struct range *range)
 
     if (!edu_bench_open(&range->bench))
         return false;
-    if (!tracks_dirty(range->bench.domain)) {
+    if (!starts_tracking(range->bench.domain)) {
         edu_bench_close(&range->bench);
         return false;
     }
@@ -226,7 +233,7 @@ static void walk_beside_unmap(struct walker *walker, uint64_t hpa)
     struct iommu_domain_info info;
     int error = 0;
 
-    if (!tracks_dirty(walker->domain))
+    if (!starts_tracking(walker->domain))
         return;
     job_start(&walker->job, 1, walk, walker);
     while (!error && platform_time_ns() < end) {
@@ -300,7 +307,7 @@ TEST(harvest_large_leaf)
 
     if (!edu_bench_open(&bench))
         return;
-    if (tracks_dirty(bench.domain))
+    if (starts_tracking(bench.domain))
         check_large_leaf(&bench);
     edu_bench_close(&bench);
 }
