@@ -365,7 +365,7 @@ $(BUILD)/host/test_%: $(BUILD)/host/tests/host/test_%.c.o $(BUILD)/host/library.
 	@$(HOST_CC) $(HOST_FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka
 
 # The engine once more, so that it calls tests/host/accesses.c for each access.
-WATCHED := $(call objects,host/watched,$(wildcard lib/pt/pt_*.c) lib/pt/gather.c)
+WATCHED := $(call objects,host/watched,$(wildcard lib/pt/pt_*.c) lib/pt/gather.c lib/pt/scan.c)
 $(WATCHED): HOST_FLAGS := $(filter-out $(SANITIZE),$(HOST_FLAGS)) -fsanitize=thread \
                           $(if $(findstring clang,$(HOST_CC)),,-Wno-tsan)
 $(WATCHED): $(BUILD)/host/watched/%.o: % $(BUILD)/flags

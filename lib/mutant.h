@@ -25,6 +25,8 @@
     X(NO_HARVEST_INVALIDATION, "a harvest clears dirty bits and does not invalidate")                        \
     X(HARVEST_SKIPS_ENTRIES, "a harvest looks at every second entry only")                                   \
     X(NO_MARK_WALKED, "a pass whose invalidation failed lets the next one be pruned as usual")               \
+    X(AUDIT_WITHOUT_SECOND_LOOK,                                                                             \
+      "an audit takes a write that comes in its middle for a missing accessed bit")                          \
     X(PRUNE_WITHOUT_S, "a pass leaves out what was not walked since the last one")                           \
     X(PRUNE_S_BEFORE, "a pass keeps in S what it read of A before it clears A")                              \
     X(PRUNE_NARROW, "a pass does not invalidate the spans of the entries whose A it clears")                 \

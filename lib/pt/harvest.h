@@ -300,7 +300,9 @@ static ALWAYS_INLINE void pt_harvest_entry(const struct pt_format *fmt, struct p
     } else if (pt_is_audited(harvest, start)) {
         pt_harvest_table(fmt, harvest, pt_child(fmt, entry), start);
         harvest->stats.audited++;
-        harvest->stats.audit_dirty += harvest->stats.dirty - dirty;
+        /* A walk that came since then has set accessed before dirty, and is no sign of anything. */
+        if (pt_read(slot) == entry || mutant(AUDIT_WITHOUT_SECOND_LOOK))
+            harvest->stats.audit_dirty += harvest->stats.dirty - dirty;
     } else {
         harvest->stats.pruned++;
     }

@@ -246,6 +246,35 @@ static void a_walk_beside_a_pass_is_not_forgotten(void **state)
     end();
 }
 
+static void write_page_3(void)
+{
+    device_access(BASE + 3 * PAGE_SIZE, true);
+}
+
+/* The device's walk sets accessed before dirty, also where an audit is looking already. */
+static void a_write_beside_an_audit_does_not_fail_it(void **state)
+{
+    bool more = true;
+
+    (void)state;
+    begin(write_page_3, NULL);
+    for (places[0] = 0; more; places[0]++) {
+        struct harvest_stats stats = {0};
+        struct gather gather;
+
+        tree_make(1, PT_PRUNES);
+        assert_int_equal(map(BASE, 4 * MIB, HPA), 0);
+        gather_init(&gather);
+        begin_watch();
+        ops->harvest(&pt, BASE, BASE + 4 * MIB - 1, &bitmap,
+                     HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(BASE / (2 * MIB)), &gather, &stats);
+        more = end_watch();
+        assert_int_equal(stats.audit_dirty, 0);
+        tree_free();
+    }
+    end();
+}
+
 static void merge_pages(void)
 {
     struct gather gather;
@@ -440,6 +469,7 @@ int main(void)
         cmocka_unit_test(a_harvest_finds_what_is_dirty_and_split_meanwhile),
         cmocka_unit_test(what_is_split_beside_a_pass_is_not_left_out),
         cmocka_unit_test(a_walk_beside_a_pass_is_not_forgotten),
+        cmocka_unit_test(a_write_beside_an_audit_does_not_fail_it),
         cmocka_unit_test(what_is_merged_beside_a_pass_is_not_left_out),
         cmocka_unit_test(a_merge_beside_an_unmap_follows_no_empty_entry),
         cmocka_unit_test(of_two_who_empty_a_table_one_frees_it),
