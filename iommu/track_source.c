@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A domain as a source of a VM's tracker. */
 #include "iommu/track_source.h"
+#include "iommu/domain.h"
 #include "lib/compiler.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -24,6 +25,7 @@ static int start(struct tracker_source *any, unsigned level, struct dirty_bitmap
 {
     struct iommu_track_source *source = of(any);
     struct iommu_domain_info info;
+    int error;
 
     iommu_domain_info(source->domain, &info);
     if (info.tracking != IOMMU_TRACKING_OFF) {
@@ -32,12 +34,18 @@ static int start(struct tracker_source *any, unsigned level, struct dirty_bitmap
     }
     source->track.level = level;
     source->track.unmapped = unmapped;
-    return iommu_domain_track(source->domain, &source->track);
+    error = iommu_domain_track(source->domain, &source->track);
+    if (!error)
+        atomic_write(&source->domain->is_source, true);
+    return error;
 }
 
 static int stop(struct tracker_source *any)
 {
-    return iommu_domain_track(of(any)->domain, &(struct iommu_track){.how = IOMMU_TRACKING_OFF});
+    struct iommu_domain *domain = of(any)->domain;
+
+    atomic_write(&domain->is_source, false);
+    return iommu_domain_track(domain, &(struct iommu_track){.how = IOMMU_TRACKING_OFF});
 }
 
 static int pass(struct tracker_source *any, uint64_t first, uint64_t last, struct dirty_bitmap *bitmap,

@@ -243,6 +243,16 @@ static void without_dirty_bits_all_that_is_writable_is(void **state)
     assert_true(pass.guessed && pass.reported == 512);
 }
 
+static void a_domain_stays_while_it_is_tracked(void **state)
+{
+    (void)state;
+    start(0);
+    assert_int_equal(iommu_domain_destroy(domain), ERR_BUSY);
+    assert_non_null(strstr(host_log(), "iommu: domain guest: it is part of a tracker"));
+    device_write(7);
+    assert_int_equal(pages_of_pass(), 1);
+}
+
 static void a_domain_has_one_tracker(void **state)
 {
     struct iommu_track track = {.how = IOMMU_TRACKING_DIRTY_BITS};
@@ -268,6 +278,7 @@ int main(void)
         TEST_CASE(a_pass_that_is_not_confirmed_comes_with_the_next),
         TEST_CASE(a_vm_may_have_more_than_its_tables_translate),
         TEST_CASE(without_dirty_bits_all_that_is_writable_is),
+        TEST_CASE(a_domain_stays_while_it_is_tracked),
         TEST_CASE(a_domain_has_one_tracker),
     };
 

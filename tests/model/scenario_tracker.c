@@ -13,13 +13,14 @@
 /* Few pages from address 0 on, since each word of a tracker's bitmap is a step. */
 #define PAGES 2
 #define IOVA  (16 * PAGE_SIZE)
+#define LARGE (128 * PAGE_SIZE - 1)
 
 static const struct unit_config *const modern[] = {&unit_modern};
 
 static struct {
     struct tracker *tracker;
     struct iommu_track_source source;
-    uint64_t words[1];
+    uint64_t words[2];
     struct dirty_bitmap report;
     uint64_t written[PAGES];    /* writes that have landed: the page's content */
     uint64_t copied[PAGES];     /* as it was when it was copied */
@@ -46,7 +47,7 @@ static void start_tracking(void)
     struct tracker_config config = {.name = "vm", .last = rig_last(PAGES - 1)};
     int error;
 
-    vm.report = (struct dirty_bitmap){vm.words, 0, config.last};
+    vm.report = (struct dirty_bitmap){vm.words, 0, LARGE};
     vm.tracker = tracker_create(&config, &error);
     expect_equal(error, 0);
     iommu_track_source_init(&vm.source, rig.domain, IOMMU_TRACKING_DIRTY_BITS);
@@ -62,7 +63,7 @@ static void copy_reported(void)
         sometimes(vm.written[page] != vm.copied[page]);
         vm.copied[page] = vm.written[page];
     }
-    vm.words[0] = 0;
+    memset(vm.words, 0, sizeof vm.words);
 }
 
 static void copy_pass_by_pass(void *context)
@@ -94,10 +95,8 @@ static void unmap_page_0(void *context)
     expect_equal(oracle_unmap(rig.oracle, rig_page(0), rig_last(0)), 0);
 }
 
-SCENARIO(track_x_unmap_x_dma, .kind = SCENARIO_EXHAUSTIVE, .deviations = 2,
-         .what = "a VM is copied while a device writes it and a page is unmapped")
+static void begin(void)
 {
-    static struct rig_traffic traffic = {.device = 0, .pages = PAGES, .accesses = 2, .kind = RIG_WRITES};
     struct device *device;
 
     rig.starts_untracked = true; /* the tracker starts it */
@@ -108,10 +107,37 @@ SCENARIO(track_x_unmap_x_dma, .kind = SCENARIO_EXHAUSTIVE, .deviations = 2,
     start_tracking();
     expect(device_access(device, rig_page(0), true));
     device_drain(device);
-    /* In this order: one delay has the copier come, and then the device, in the middle of the unmap. */
+}
+
+static void grow_and_copy(void *context)
+{
+    expect_equal(tracker_resize(vm.tracker, LARGE), 0);
+    copy_pass_by_pass(context);
+}
+
+/* In this order, each time: one delay has the copier come, and then the device, in the middle of the unmap.
+ */
+
+SCENARIO(track_x_unmap_x_dma, .kind = SCENARIO_EXHAUSTIVE, .deviations = 2,
+         .what = "a VM is copied while a device writes it and a page is unmapped")
+{
+    static struct rig_traffic traffic = {.device = 0, .pages = PAGES, .accesses = 2, .kind = RIG_WRITES};
+
+    begin();
     rig_start_cpu(1, "unmapper", unmap_page_0, NULL);
     rig_start_cpu(2, "copier", copy_pass_by_pass, NULL);
     rig_start_traffic(&traffic);
+    rig_run();
+    finish();
+    rig_finish();
+}
+
+SCENARIO(track_grows_x_unmap, .kind = SCENARIO_EXHAUSTIVE, .deviations = 2,
+         .what = "a VM grows, and is copied, while a page that was written is unmapped")
+{
+    begin();
+    rig_start_cpu(1, "unmapper", unmap_page_0, NULL);
+    rig_start_cpu(2, "copier", grow_and_copy, NULL);
     rig_run();
     finish();
     rig_finish();
