@@ -264,6 +264,11 @@ int iommu_domain_destroy(struct iommu_domain *domain)
 
     if (has_devices(domain))
         return ERR_BUSY;
+    if (atomic_read(&domain->is_source)) {
+        log_error("iommu: domain %s: it is part of a tracker, which has to let go of it before",
+                  domain->name);
+        return ERR_BUSY;
+    }
     error = iommu_domain_set_fault_handler(domain, NULL, NULL);
     if (!error)
         error = iommu_domain_track(domain, &(struct iommu_track){IOMMU_TRACKING_OFF, 0, false, NULL});

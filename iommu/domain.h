@@ -71,6 +71,7 @@ struct iommu_domain {
     uint64_t number;                    /* no other domain has had it, unlike name and id */
     iommu_fault_handler *fault_handler; /* fault_handler.c's, as the next one */
     void *fault_context;
+    bool is_source;    /* of a tracker that tracks (atomic; track_source.c) */
     bool owns_nothing; /* a device that was in it alone goes on to its first owner as it is (group_reset.h) */
     bool tracks_dirty; /* it can be tracked by dirty bits */
     const char *why_not_dirty; /* in words, where it cannot */

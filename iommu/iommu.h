@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The IOMMU: domains, the devices in them, and the dirty state of their pages. What it can do is asked by
- * iommu/capabilities.h, what it has done by iommu/stats.h; others include no more of iommu/ than these three.
+ * iommu/capabilities.h, what it has done by iommu/stats.h, and iommu/track_source.h makes a domain part of a
+ * VM's tracker; others include no more of iommu/ than these four.
  * docs/embedding.md has what a hypervisor of its own must do around them.
  *
  * Addresses are IOVA (what a device issues) and HPA (host-physical); ranges are [iova, last], inclusive. What

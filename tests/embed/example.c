@@ -22,9 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUEST_BYTES (4 * MIB)
-#define GUEST_LAST  (GUEST_BYTES - 1)
-#define WAIT_NS     (5 * NS_PER_S)
+#define WAIT_NS (5 * NS_PER_S)
 
 static const struct pci_address device = {0, 0, MACHINE_DEVFN};
 static bool stopping;           /* atomic */
@@ -332,6 +330,7 @@ int main(void)
     device_reaches_the_guest_alone();
     refuse_bad_maps(domain);
     track(domain);
+    must(migrate(domain), "migrate");
     raise_interrupts();
     unmap_while_the_device_runs(domain);
     take_device(domain);

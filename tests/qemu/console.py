@@ -12,7 +12,7 @@ from harness.qemu import Machine
 from harness.statistics import check_iommu
 
 COMMANDS = ("cpus", "demo", "domains", "dump", "faults", "help", "iommu", "log", "mem", "poweroff", "rcu",
-            "reboot", "test", "version")
+            "reboot", "test", "track", "version")
 LEFT, RIGHT, UP = "\x1b[D", "\x1b[C", "\x1b[A"
 BACKSPACE, HOME, CANCEL, KILL = "\x7f", "\x01", "\x03", "\x15"
 

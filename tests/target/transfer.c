@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A device at work while the machine changes hands (the command chain). */
+/* A device at work, for commands that have to do with one: chain, track. */
 #include "arch/devices/dma_memory.h"
 #include "iommu/iommu.h"
 #include "lib/error.h"
@@ -29,19 +29,19 @@ static int begin(struct edu *edu, struct dma_memory *memory)
 
 static int command_transfer(int argc, char **argv)
 {
-    struct dma_memory memory;
-    struct edu edu;
+    static struct dma_memory memory;
+    static struct edu edu;
     int error;
 
     (void)argv;
     if (argc != 1)
         return ERR_INVALID;
-    error = begin(&edu, &memory);
+    error = memory.address ? edu_write_start(&edu, IOVA, PAGE_SIZE) : begin(&edu, &memory);
     if (!error)
         printf("a transfer of " PCI_FORMAT " is under way, to %#lx\n", PCI_ARGS(edu.function),
                (unsigned long)virt_to_phys(memory.address));
     return error;
 }
 
-SHELL_COMMAND("transfer", "", "begin a transfer of edu and leave it under way: before chain",
+SHELL_COMMAND("transfer", "", "begin a transfer of edu, or another one, and leave it under way: before chain",
               command_transfer);
