@@ -88,9 +88,9 @@ struct iommu_domain *iommu_domain_create(const char *name, int *error) MUST_CHEC
 struct iommu_domain *iommu_domain_create_pass_through(const char *name, int *error) MUST_CHECK;
 
 /* Stops tracking, unmaps all that is left and frees the domain; nobody else uses it meanwhile. ERR_BUSY while
- * devices are attached, or when the domain's own fault handler calls; ERR_TIMEOUT, ERR_HARDWARE as
- * iommu_unmap(); ERR_TIMEOUT also: its fault handler does not end. After these two it has no fault handler,
- * and is not tracked. */
+ * devices are attached or a tracker tracks it (track_source.h), or when the domain's own fault handler calls;
+ * ERR_TIMEOUT, ERR_HARDWARE as iommu_unmap(); ERR_TIMEOUT also: its fault handler does not end. After these
+ * two it has no fault handler, and is not tracked. */
 int iommu_domain_destroy(struct iommu_domain *domain) MUST_CHECK;
 
 /* The domain of that name, NULL if there is none. Whoever destroys domains by another CPU sees to it that

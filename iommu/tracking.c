@@ -279,18 +279,22 @@ static void add_stats(struct harvest_stats *to, const struct harvest_stats *stat
     to->pruned += stats->pruned;
     to->audited += stats->audited;
     to->audit_dirty += stats->audit_dirty;
+    to->invalidation_ns += stats->invalidation_ns;
 }
 
 /* What was reported before this completes could be copied before the last write through a translation that
  * says "dirty is set already". */
-static int confirm_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct gather *gather)
+static int confirm_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct gather *gather,
+                           struct harvest_stats *stats)
 {
-    uint64_t count = add_unconfirmed(domain, gather);
+    uint64_t count = add_unconfirmed(domain, gather), begin_ns;
     int error;
 
     if (gather_empty(gather) || mutant(NO_HARVEST_INVALIDATION))
         return 0;
+    begin_ns = platform_time_ns();
     error = domain->ops->invalidate(domain, gather);
+    stats->invalidation_ns += platform_time_ns() - begin_ns;
     if (!error) {
         forget_unconfirmed(domain, count);
         return 0;
@@ -309,7 +313,7 @@ static int harvest_dirty_bits(struct iommu_domain *domain, uint64_t iova, uint64
     gather_init(&gather);
     domain->pt_ops->harvest(&domain->pt, iova, last, bitmap, choose_flags(domain, flags), &gather, stats);
     check_audit(domain, stats);
-    return flags & HARVEST_KEEP ? 0 : confirm_harvest(domain, iova, last, &gather);
+    return flags & HARVEST_KEEP ? 0 : confirm_harvest(domain, iova, last, &gather, stats);
 }
 
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,

@@ -196,6 +196,25 @@ static void unmaps_report_where_the_range_grew(void **state)
     assert_int_equal(pages_of_pass(), 1);
 }
 
+static void waste_time(void)
+{
+    host_set_time_ns(3 * NS_PER_S);
+}
+
+static void a_pass_tells_what_invalidations_took(void **state)
+{
+    struct tracker_pass pass;
+
+    (void)state;
+    start(0);
+    device_write(7);
+    host_set_time_ns(NS_PER_S);
+    hardware.during = waste_time;
+    assert_int_equal(tracker_pass(tracker, &report, 0, &pass), 0);
+    host_set_time_ns(0);
+    assert_in_range(pass.found.invalidation_ns, NS_PER_S, pass.ns);
+}
+
 static void a_pass_that_is_not_confirmed_comes_with_the_next(void **state)
 {
     struct tracker_pass pass;
@@ -275,6 +294,7 @@ int main(void)
         TEST_CASE(unmaps_report_to_the_tracker),
         TEST_CASE(unmaps_report_after_their_invalidation),
         TEST_CASE(unmaps_report_where_the_range_grew),
+        TEST_CASE(a_pass_tells_what_invalidations_took),
         TEST_CASE(a_pass_that_is_not_confirmed_comes_with_the_next),
         TEST_CASE(a_vm_may_have_more_than_its_tables_translate),
         TEST_CASE(without_dirty_bits_all_that_is_writable_is),
