@@ -6,7 +6,8 @@
  * entry of a vector is read whole is no promise of the architecture, and not needed: a bit that was set
  * before is seen, and one that is set meanwhile may be. The compiler knows nothing of the registers, which
  * are put back. */
-uint64_t pt_scan_avx2(const uint64_t *table, uint64_t mask)
+__attribute__((no_sanitize_address, no_sanitize_thread)) uint64_t pt_scan_avx2(const uint64_t *table,
+                                                                               uint64_t mask)
 {
     unsigned char saved[6 * 32];
     uint64_t found = 0, line = 0, some;

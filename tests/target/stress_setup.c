@@ -123,6 +123,9 @@ bool stress_open(struct stress *stress, uint64_t slot_stride)
         if (!error)
             error = map_all(stress);
         if (!error)
+            error =
+                iommu_domain_track(stress->domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS});
+        if (!error)
             return true;
         tap_ok(false, "pages and devices: %s", error_text(error));
     } else {
