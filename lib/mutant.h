@@ -60,11 +60,18 @@
     X(DEVICE_TLB_FIRST, "devices' TLBs are invalidated before the IOTLB, from which they fill again")        \
     X(ATS_LIST_LATE, "a device comes on the list of those with TLBs when its entry is present already")      \
     X(ATS_OFF_AT_ONCE, "a device's ATS goes off while its TLB is being invalidated")                         \
+    X(STALE_CUT, "a device takes the slot of one that was cut off, and its mark")                            \
+    X(CUT_LATE, "a CPU takes a device's rights that others have cut off meanwhile")                          \
+    X(QUIET_NOT_WAITED, "DMA that was let through before a device was cut off is not waited for")            \
+    X(SLOT_NOT_SEEN_AGAIN, "who invalidates takes a device for listed that left before it raised the users") \
+    X(GUILTY_UNASKED, "a device is given up that was asked beside others")                                   \
+    X(DEVICE_NOT_WAITED, "who stands behind a device in the queue waits a second, as everybody")             \
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(ALIAS_FORGOTTEN, "a group is attached without the ids that bridges give its requests")                 \
     X(RESET_LEFT_OUT, "a device goes from one domain to another as it is")                                   \
     X(MODE_CHANGED_LIVE, "the table mode changes under translation on units that cannot do that")            \
     X(QUEUE_NOT_DRY, "a queue that was found on is switched off before it has run dry")                      \
+    X(FOUND_WAIT_LOST, "the wait in a queue that was found on is not put again when a time-out drops it")    \
     X(RESERVED_LATE, "devices that RMRRs name get their memory after the root table is in force")            \
     X(GLOBAL_NOT_DRAINED, "the invalidation of all a unit has cached does not drain DMA on old units")       \
     X(NO_FAULT_SHARE, "every fault of a device is recorded, however many come")                              \

@@ -185,7 +185,7 @@ bool pci_bus_master_stop(struct pci_address function)
 {
     uint16_t command = pci_read16(function, PCI_COMMAND);
 
-    if (!(command & PCI_COMMAND_MASTER))
+    if (command == 0xffff /* nobody answers */ || !(command & PCI_COMMAND_MASTER))
         return false;
     platform_pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
     /* The answer to this read comes after all writes that the function issued (PCI ordering rules). */

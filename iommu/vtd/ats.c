@@ -147,24 +147,41 @@ static bool switch_on(struct iommu_domain *domain, const struct vtd_tlb *tlb)
     return !why;
 }
 
+/* With its DMA stopped, and ended: what a unit let through before, by an entry that is gone, no unit drains.
+ * It stays stopped where it does not end. */
+static int stop(const struct vtd_tlb *tlb, struct vtd_ats *ats)
+{
+    ats->was_master = pci_bus_master_stop(tlb->device);
+    if (pci_wait_quiet(tlb->device) || mutant(QUIET_NOT_WAITED))
+        return 0;
+    log_error("vtd%u: " PCI_FORMAT " stays blocked: what it began before does not end (Transactions Pending)",
+              tlb->unit->index, PCI_ARGS(tlb->device));
+    return ERR_TIMEOUT;
+}
+
 /* The first that the device is in, by any PASID. */
-static void join_as_first(struct iommu_domain *domain, struct vtd_tlb *tlb, struct vtd_ats *ats)
+static int join_as_first(struct iommu_domain *domain, struct vtd_tlb *tlb, struct vtd_ats *ats)
 {
     const char *why;
+    int error;
 
     if (!is_trusted(tlb->device)) {
         if (is_required(tlb->device))
             log_warn("vtd%u: " PCI_FORMAT " needs ATS to work (SATC, 8.8), and nobody trusts it with that",
                      tlb->unit->index, PCI_ARGS(tlb->device));
-        return;
+        return 0;
     }
+    /* Also for a domain where it goes without: it may have had ATS in its last. */
+    error = stop(tlb, ats);
+    if (error)
+        return error;
     why = refusal(domain, tlb->unit, tlb->device, &tlb->queue_depth);
     if (why) {
         log_warn("vtd%u: " PCI_FORMAT " goes without ATS: %s", tlb->unit->index, PCI_ARGS(tlb->device), why);
-        return;
+        return 0;
     }
-    ats->was_master = pci_bus_master_stop(tlb->device);
     ats->on = switch_on(domain, tlb);
+    return 0;
 }
 
 int vtd_ats_join(struct iommu_domain *domain, struct vtd_unit *unit, const uint64_t *context,
@@ -172,12 +189,15 @@ int vtd_ats_join(struct iommu_domain *domain, struct vtd_unit *unit, const uint6
 {
     struct vtd_tlb tlb = {unit, device, pasid, 0};
     struct pci_ats caps;
+    int error;
 
     *ats = (struct vtd_ats){.on = vtd_context_has_ats(context)};
-    if (!vtd_context_is_used(context)) {
-        join_as_first(domain, &tlb, ats);
-        return 0;
-    }
+    /* An earlier detach that was not confirmed leaves it on the list, without its rights. */
+    error = vtd_device_tlb_cut_off(domain, &tlb);
+    if (error)
+        return error;
+    if (!vtd_context_is_used(context))
+        return join_as_first(domain, &tlb, ats);
     if (!ats->on)
         return 0;
     (void)pci_ats_find(device, &caps);
@@ -216,32 +236,24 @@ static int drop(struct iommu_domain *domain, const struct vtd_tlb *tlb, bool who
 {
     if (vtd_device_tlb_drop(domain, tlb))
         return 0;
-    if (!whole)
-        return vtd_device_tlb_cut_off(domain, tlb);
-    /* The unit has confirmed that it lets nothing of it through any more; what it had let through has to end.
-     */
-    log_warn("vtd%u: " PCI_FORMAT " is blocked, and does not say whether it has dropped its translations",
-             tlb->unit->index, PCI_ARGS(tlb->device));
-    return pci_wait_quiet(tlb->device) ? 0 : ERR_TIMEOUT;
+    if (whole)
+        log_warn("vtd%u: " PCI_FORMAT " is blocked, and does not say whether it has dropped its translations",
+                 tlb->unit->index, PCI_ARGS(tlb->device));
+    return vtd_device_tlb_cut_off(domain, tlb);
 }
 
 int vtd_ats_leave(struct iommu_domain *domain, struct vtd_unit *unit, struct pci_address device,
                   uint32_t pasid, bool whole, int unconfirmed)
 {
     const struct vtd_tlb tlb = {unit, device, pasid, 0};
-    int error;
+    int error = unconfirmed ? vtd_device_tlb_cut_off(domain, &tlb) : drop(domain, &tlb, whole);
 
-    if (unconfirmed) {
-        /* It may stay on the list, since the unit may go by its entry. */
-        error = vtd_device_tlb_cut_off(domain, &tlb);
-        return error ? error : unconfirmed;
-    }
-    error = drop(domain, &tlb, whole);
-    if (!error || whole)
+    /* Else it stays on the list, cut off: its unit may go by its entry, or its DMA is under way. */
+    if (!error)
         vtd_device_tlb_leave(domain, &tlb);
     if (whole)
         (void)pci_ats_switch_off(device);
-    return error;
+    return error ? error : unconfirmed;
 }
 
 void vtd_ats_stop(void)

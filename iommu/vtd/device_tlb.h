@@ -23,6 +23,10 @@ struct vtd_tlb {
  * at a time for a device, as the next two. */
 bool vtd_device_tlb_join(struct iommu_domain *domain, const struct vtd_tlb *tlb) MUST_CHECK;
 
+/* Whether a device is on the list still and was not cut off, asked once its entries are present: a cut-off
+ * before that may have found none to take away. */
+bool vtd_device_tlb_is_live(const struct iommu_domain *domain, const struct vtd_tlb *tlb) MUST_CHECK;
+
 /* Takes a device off the list, once its entries are gone and its unit knows. Waits until no CPU has an
  * invalidation of its TLB under way, so that its ATS may be switched off. */
 void vtd_device_tlb_leave(struct iommu_domain *domain, const struct vtd_tlb *tlb);
@@ -32,9 +36,10 @@ void vtd_device_tlb_leave(struct iommu_domain *domain, const struct vtd_tlb *tlb
 bool vtd_device_tlb_drop(struct iommu_domain *domain, const struct vtd_tlb *tlb) MUST_CHECK;
 
 /* A device that does not answer, or whose detach its unit did not confirm: takes its context entry, its bus
- * mastering and its ATS, and has its unit drop all that it holds. After that nothing that the device kept is
- * of any use to it, and it leaves the list. ERR_TIMEOUT, ERR_HARDWARE: the unit does not confirm; the device
- * stays on the list, and the next invalidation of the domain asks the unit again. */
+ * mastering and its ATS, has its unit drop all that it holds, and waits until the device is quiet. After that
+ * nothing that it kept is of any use to it, and it leaves the list. 0 also if it is not on the list any more.
+ * ERR_TIMEOUT, ERR_HARDWARE: the unit does not confirm, or the device has transactions pending; it stays on
+ * the list, and the next invalidation of the domain, and an attach of the device to it, try again. */
 int vtd_device_tlb_cut_off(struct iommu_domain *domain, const struct vtd_tlb *tlb) MUST_CHECK;
 
 /* Invalidates a gather's range in the TLBs of all devices on the list, after the same in their units, and

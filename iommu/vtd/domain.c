@@ -385,6 +385,10 @@ static int enter(struct iommu_domain *domain, struct vtd_unit *unit, uint64_t *c
         !vtd_device_tlb_join(domain, &(struct vtd_tlb){unit, device, pasid, 32}))
         return ERR_UNSUPPORTED;
     error = confirm_attach(domain, unit, device, pasid);
+    if (!error && ats->on && !vtd_device_tlb_is_live(domain, &(struct vtd_tlb){unit, device, pasid, 32})) {
+        log_error("vtd%u: " PCI_FORMAT " was cut off while it was attached", unit->index, PCI_ARGS(device));
+        error = ERR_HARDWARE;
+    }
     if (error)
         leave_unit(domain, unit, leave(domain, unit, context, device, pasid) == 0);
     return error;
@@ -407,7 +411,8 @@ static int attach(struct iommu_domain *domain, struct pci_address device, uint32
     if (error)
         return error;
     error = enter(domain, unit, context, device, pasid, &ats);
-    vtd_ats_go_on(unit, context, device, &ats);
+    if (!error || !ats.on)
+        vtd_ats_go_on(unit, context, device, &ats);
     return error;
 }
 
@@ -425,37 +430,37 @@ static int detach(struct iommu_domain *domain, struct pci_address device, uint32
     return error;
 }
 
-static int invalidate(struct iommu_domain *domain, const struct gather *gather)
+static int invalidate_units(struct iommu_domain *domain, const struct gather *gather)
 {
     struct vtd_flush flush;
     uint64_t failed;
-    int error, tlb_error;
+    int error;
 
     /* What is cached of a first-stage tree has the PASID of the request, and a domain does not know which. */
     if (atomic_read(&domain->has_pasids) && !mutant(PASIDS_FORGOTTEN))
         vtd_flush_plan_domain(&flush, domain->id);
     else
         vtd_flush_plan(&flush, vtd_limits(), stage_of(domain) == VTD_FIRST_STAGE, domain->id, gather);
-    if (mutant(DEVICE_TLB_FIRST)) {
-        error = vtd_device_tlb_invalidate(domain, gather);
-        if (error)
-            return error;
-    }
     error = vtd_flush_run(domain, &flush, &failed);
-    if (error)
-        error = vtd_cut_off(domain, failed, error);
-    if (mutant(DEVICE_TLB_FIRST))
-        return error;
-    /* From the units the devices' TLBs fill again, so they come after them (6.5.2.5). When a unit did not
-     * confirm too: devices behind the others go on. */
-    tlb_error = vtd_device_tlb_invalidate(domain, gather);
+    return error ? vtd_cut_off(domain, failed, error) : 0;
+}
+
+/* From the units the devices' TLBs fill again, so they come after them (6.5.2.5). When a unit did not confirm
+ * too: devices behind the others go on. */
+static int invalidate(struct iommu_domain *domain, const struct gather *gather)
+{
+    int first = mutant(DEVICE_TLB_FIRST) ? vtd_device_tlb_invalidate(domain, gather) : 0;
+    int error = invalidate_units(domain, gather);
+    int tlb_error = mutant(DEVICE_TLB_FIRST) ? first : vtd_device_tlb_invalidate(domain, gather);
+
     return error ? error : tlb_error;
 }
 
-/* In caching mode a unit keeps what is not present in second-stage tables too (6.1). */
+/* In caching mode a unit keeps what is not present in second-stage tables too (6.1). A device's TLB does not
+ * (PCI Express, 10.2.3). */
 static int invalidate_mapped(struct iommu_domain *domain, const struct gather *gather)
 {
-    return vtd_limits()->caching_mode ? invalidate(domain, gather) : 0;
+    return vtd_limits()->caching_mode ? invalidate_units(domain, gather) : 0;
 }
 
 #define VTD_DOMAIN_OPS                                                                                       \

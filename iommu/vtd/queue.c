@@ -29,6 +29,10 @@ _Static_assert((VTD_QUEUE_SLOTS + 1) * sizeof(uint32_t) <= PAGE_SIZE, "the statu
  * caller, and this one may have to be got over an error, and to go on. */
 #define LATE_NS (10 * NS_PER_MS)
 
+/* And so long where a device is waited for first, which holds up all that comes after it: how long a unit
+ * waits for it no specification says. */
+#define DEVICE_NS (10 * NS_PER_S)
+
 /* How often a batch is submitted when its wait is dropped time after time: if nobody says whose fault that
  * is; if it is that of a device that is in the batch; and if it is always somebody else's. */
 #define TRIES       5
@@ -114,7 +118,8 @@ static void put_batch(struct vtd_queue *queue, const struct vtd_descriptor *desc
     queue->stats.batches++;
     *ticket = (struct vtd_ticket){queue->tail, ++queue->sequence, platform_time_ns(),
                                   vtd_queue_finished(queue), queue->stats.ite};
-    queue->slots[ticket->slot] = (struct vtd_queue_slot){VTD_SLOT_PENDING, ticket->sequence};
+    queue->slots[ticket->slot] = (struct vtd_queue_slot){
+        VTD_SLOT_PENDING, vtd_queue_asks_device(descriptors, count), ticket->sequence};
     put(queue, vtd_descriptor_wait(virt_to_phys(&queue->status[ticket->slot]), ticket->sequence));
     /* The changes to tables that this batch is about, and the descriptors, before the tail that makes the
      * unit read them: the full fence orders them against the uncached store. The unit reads its queue through
@@ -152,6 +157,24 @@ static enum attempt try_submit(struct vtd_queue *queue, const struct vtd_descrip
     return ATTEMPT_NO_ROOM;
 }
 
+/* What stands in the queue up to some slot, not over yet, is waiting for a device. */
+static bool behind_device(struct vtd_queue *queue, unsigned end)
+{
+    bool behind = false;
+
+    spin_lock(&queue->lock);
+    for (unsigned slot = queue->head; slot != queue->tail && !behind; slot = vtd_queue_next(slot)) {
+        uint8_t state = queue->slots[slot].state;
+
+        behind = queue->slots[slot].asks_device && !slot_written(queue, slot) &&
+                 (state == VTD_SLOT_PENDING || state == VTD_SLOT_ABANDONED || state == VTD_SLOT_REFUSED);
+        if (slot == end)
+            break;
+    }
+    spin_unlock(&queue->lock);
+    return behind && !mutant(DEVICE_NOT_WAITED);
+}
+
 static void turn_away(struct vtd_queue *queue, bool no_room)
 {
     bool news;
@@ -170,13 +193,18 @@ int vtd_queue_submit(struct vtd_queue *queue, const struct vtd_descriptor *descr
                      struct vtd_ticket *ticket)
 {
     enum attempt attempt = ATTEMPT_NO_ROOM;
-    bool waited = false;
+    bool waited = false, over;
 
     if (count == 0 || count > VTD_BATCH_MAX)
         return ERR_INVALID;
-    if (wait_until((attempt = try_submit(queue, descriptors, count, ticket, &waited)) != ATTEMPT_NO_ROOM,
-                   atomic_read(&queue->blocked) ? LATE_NS : WAIT_NS) &&
-        attempt == ATTEMPT_TAKEN)
+    over = wait_until((attempt = try_submit(queue, descriptors, count, ticket, &waited)) != ATTEMPT_NO_ROOM,
+                      atomic_read(&queue->blocked) ? LATE_NS : WAIT_NS);
+    if (!over && !atomic_read(&queue->blocked))
+        (void)wait_until((attempt = try_submit(queue, descriptors, count, ticket, &waited)) !=
+                                 ATTEMPT_NO_ROOM ||
+                             !behind_device(queue, queue->tail),
+                         DEVICE_NS - WAIT_NS);
+    if (attempt == ATTEMPT_TAKEN)
         return 0;
     turn_away(queue, attempt == ATTEMPT_NO_ROOM);
     return ERR_TIMEOUT;
@@ -264,10 +292,25 @@ static uint64_t time_left(struct vtd_ticket ticket)
     return passed + LATE_NS < WAIT_NS ? WAIT_NS - passed : LATE_NS;
 }
 
+/* After its deadline: as long as it stands behind a device, and a moment more. */
+static bool wait_for_device(struct vtd_queue *queue, struct vtd_ticket ticket, enum outcome *outcome)
+{
+    uint64_t passed = platform_time_ns() - ticket.submitted_ns;
+
+    if (passed >= DEVICE_NS || !behind_device(queue, ticket.slot))
+        return false;
+    (void)wait_until((*outcome = poll(queue, ticket)) != OUTCOME_PENDING ||
+                         !behind_device(queue, ticket.slot),
+                     DEVICE_NS - passed);
+    return *outcome != OUTCOME_PENDING ||
+           wait_until((*outcome = poll(queue, ticket)) != OUTCOME_PENDING, LATE_NS);
+}
+
 static enum outcome wait_for(struct vtd_queue *queue, struct vtd_ticket ticket)
 {
     enum outcome outcome = OUTCOME_PENDING;
-    bool in_time = wait_until((outcome = poll(queue, ticket)) != OUTCOME_PENDING, time_left(ticket));
+    bool in_time = wait_until((outcome = poll(queue, ticket)) != OUTCOME_PENDING, time_left(ticket)) ||
+                   wait_for_device(queue, ticket, &outcome);
 
     if (!in_time || outcome == OUTCOME_STALLED)
         abandon(queue, ticket, !in_time);

@@ -29,7 +29,8 @@ enum vtd_slot_state {
 };
 
 struct vtd_queue_slot {
-    uint8_t state; /* enum vtd_slot_state; under the lock */
+    uint8_t state;    /* enum vtd_slot_state; under the lock */
+    bool asks_device; /* of a wait: a device has to answer before it completes */
     uint32_t sequence;
 };
 
@@ -74,22 +75,24 @@ void vtd_queue_destroy(struct vtd_queue *queue);
 uint64_t vtd_queue_iqa(const struct vtd_queue *queue);
 
 /* Submits count (1 to VTD_BATCH_MAX) descriptors and does not wait for them. Each ticket must be handed to
- * vtd_queue_wait() on the same CPU. ERR_TIMEOUT: no room in time, which is a second, and 10 ms once somebody
- * waited in vain; or the queue stands still; nothing was submitted. Any CPU, outside RCU read sections. */
+ * vtd_queue_wait() on the same CPU. ERR_TIMEOUT: no room in time, which is a second, or ten as for
+ * vtd_queue_wait(), and 10 ms once somebody waited in vain; or the queue stands still; nothing was submitted.
+ * Any CPU, outside RCU read sections. */
 int vtd_queue_submit(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                      struct vtd_ticket *ticket) MUST_CHECK;
 
 /* Waits until the unit has carried out a batch. descriptors and count are those that were submitted: the unit
- * drops waits when an invalidation of a device TLB times out, and then the whole batch is submitted again: up
- * to 5 times, but for a time-out of a device that is in the batch, or may be, once; and as good as always for
- * that of a device which it has nothing to do with: whoever invalidates that one's TLB gives it up.
- * ERR_TIMEOUT; ERR_HARDWARE: the unit refused a descriptor, the others are carried out.
+ * drops waits when an invalidation of a device TLB times out, and then the whole batch is submitted again:
+ * once for the time-out of a device that is in the batch; up to 4 times if it may be, since the unit does not
+ * tell; and as good as always for that of one which it has nothing to do with: whoever invalidates that one's
+ * TLB gives it up. ERR_TIMEOUT; ERR_HARDWARE: the unit refused a descriptor, the others are carried out.
  *
  * The deadline is a second after the submission, so that who submits to many units waits a second for all of
- * them. When the unit has not even fetched the batch by then, and finished no other meanwhile, then the queue
- * stands still: everybody who waits, for completion or for room, and everybody who comes later gets
- * ERR_TIMEOUT at once, until the head is seen to have moved. Whoever comes looks at it, and writes the tail
- * again. */
+ * them; but ten where it stands behind an invalidation of a device's TLB, its own included, that is not over:
+ * no specification says how long a unit waits for a device until it reports a time-out (4.3). When the unit
+ * has not even fetched the batch by then, and finished no other meanwhile, then the queue stands still:
+ * everybody who waits, for completion or for room, and everybody who comes later gets ERR_TIMEOUT at once,
+ * until the head is seen to have moved. Whoever comes looks at it, and writes the tail again. */
 int vtd_queue_wait(struct vtd_queue *queue, const struct vtd_descriptor *descriptors, unsigned count,
                    struct vtd_ticket ticket) MUST_CHECK;
 

@@ -67,7 +67,11 @@ static void mark_lost(struct vtd_queue *queue)
     bool inside = false;
     unsigned slot;
 
-    log_error("vtd%u: device %04x does not answer an invalidation", queue->unit, source_id);
+    if (source_id)
+        log_error("vtd%u: device %04x does not answer an invalidation", queue->unit, source_id);
+    else
+        log_error("vtd%u: a device, the unit does not tell which, does not answer an invalidation",
+                  queue->unit);
     queue->time_outs[queue->stats.ite++ % VTD_TIME_OUTS] = source_id;
     for (slot = queue->head; slot != end && slot != queue->tail; slot = vtd_queue_next(slot)) {
         inside = queue->slots[slot].state == VTD_SLOT_PLAIN;
@@ -132,7 +136,7 @@ static bool is_owner(uint16_t device, const struct vtd_descriptor *descriptors, 
     return false;
 }
 
-static bool has_owner(const struct vtd_descriptor *descriptors, unsigned count)
+bool vtd_queue_asks_device(const struct vtd_descriptor *descriptors, unsigned count)
 {
     uint16_t owner;
 
@@ -156,7 +160,7 @@ enum vtd_fault_of vtd_queue_fault_of(struct vtd_queue *queue, const struct vtd_d
         if (device && is_owner(device, descriptors, count))
             fault = VTD_FAULT_OWN;
         else if (!device)
-            fault = has_owner(descriptors, count) ? VTD_FAULT_OWN : VTD_FAULT_UNKNOWN;
+            fault = vtd_queue_asks_device(descriptors, count) ? VTD_FAULT_UNKNOWN : fault;
     }
     spin_unlock(&queue->lock);
     return fault;

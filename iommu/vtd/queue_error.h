@@ -28,6 +28,9 @@ static inline uint64_t vtd_queue_finished(const struct vtd_queue *queue)
     return queue->stats.completed + queue->stats.refused + queue->stats.dropped;
 }
 
+/* Whether one of the descriptors has to be answered by a device. */
+bool vtd_queue_asks_device(const struct vtd_descriptor *descriptors, unsigned count) MUST_CHECK;
+
 /* A batch has waited until its deadline: judges whether the queue stands still. Under the lock; reports
  * whether this is news. */
 bool vtd_queue_judge(struct vtd_queue *queue, struct vtd_ticket ticket) MUST_CHECK;
@@ -39,8 +42,8 @@ bool vtd_queue_stalled(struct vtd_queue *queue) MUST_CHECK;
  * Whoever waits calls it, without the lock; nobody else's wait is lost by that. */
 void vtd_queue_recover(struct vtd_queue *queue);
 
-/* Whose fault it is that a batch was dropped: a device's that it invalidates the TLB of; nobody can tell, and
- * it may be that; another device's. */
+/* Whose fault it is that a batch was dropped: a device's that it invalidates the TLB of; the unit does not
+ * tell, and it may be that; another device's. */
 enum vtd_fault_of { VTD_FAULT_OWN, VTD_FAULT_UNKNOWN, VTD_FAULT_OTHER };
 
 /* By the time-outs since it was submitted. Without the lock. */

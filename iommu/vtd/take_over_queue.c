@@ -14,7 +14,7 @@
 
 #define DRY_NS    (1 * NS_PER_S)
 #define SETTLE_NS (10 * NS_PER_MS) /* what was fetched takes microseconds, unless a device has to answer */
-#define STATUS    1
+#define WAITS     16               /* time-outs that it takes until the queue is given up */
 
 struct found_queue {
     uint64_t hpa;
@@ -31,11 +31,13 @@ static struct found_queue find_queue(const struct vtd_unit *unit)
 }
 
 /* A device that does not answer stops the queue once more for each of its invalidations that are in it: the
- * answers are nobody's business any more. */
-static bool is_fetched(struct vtd_unit *unit)
+ * answers are nobody's business any more. Each time the waits that were fetched are dropped: *drops counts.
+ */
+static bool is_fetched(struct vtd_unit *unit, unsigned *drops)
 {
     uint32_t errors = vtd_read32(unit->registers, VTD_FSTS) & (VTD_FSTS_ITE | VTD_FSTS_ICE);
 
+    *drops += (errors & VTD_FSTS_ITE) != 0;
     if (errors)
         vtd_write32(unit->registers, VTD_FSTS, errors);
     return vtd_read64(unit->registers, VTD_IQH) == vtd_read64(unit->registers, VTD_IQT);
@@ -43,14 +45,36 @@ static bool is_fetched(struct vtd_unit *unit)
 
 /* Puts a wait behind all that was there, into memory that firmware kept for its queue: nothing else tells
  * when what was fetched is complete. */
-static void put_wait(struct vtd_unit *unit, const struct found_queue *queue, uint8_t *ring, uint64_t status)
+static void put_wait(struct vtd_unit *unit, const struct found_queue *queue, uint8_t *ring, uint64_t hpa,
+                     uint32_t number)
 {
-    const struct vtd_descriptor wait = vtd_descriptor_wait(status, STATUS);
+    const struct vtd_descriptor wait = vtd_descriptor_wait(hpa, number);
     uint64_t tail = vtd_read64(unit->registers, VTD_IQT);
 
     memcpy(ring + tail, &wait, queue->descriptor_bytes);
     atomic_fence_full(); /* the descriptor, before the tail that makes the unit read it */
     vtd_write64(unit->registers, VTD_IQT, (tail + queue->descriptor_bytes) % queue->bytes);
+}
+
+/* A time-out may drop the wait: then another takes its place, when the queue has run dry again. Each has a
+ * number of its own, since the one before may not have been dropped, and the last one's ends all. */
+static bool wait_for_all(struct vtd_unit *unit, const struct found_queue *queue, uint8_t *ring,
+                         const uint32_t *status)
+{
+    for (uint32_t number = 1; number <= WAITS; number++) {
+        unsigned drops = 0;
+
+        put_wait(unit, queue, ring, virt_to_phys(status), number);
+        if (!wait_until((is_fetched(unit, &drops) && atomic_read_acquire(status) == number) ||
+                            (drops && !mutant(FOUND_WAIT_LOST)),
+                        DRY_NS))
+            return false;
+        if (!drops)
+            return true;
+        if (!wait_until(is_fetched(unit, &drops), DRY_NS))
+            return false;
+    }
+    return false;
 }
 
 static int drain(struct vtd_unit *unit, const struct found_queue *queue, uint8_t *ring)
@@ -59,9 +83,7 @@ static int drain(struct vtd_unit *unit, const struct found_queue *queue, uint8_t
 
     if (!status)
         return ERR_NOMEM;
-    put_wait(unit, queue, ring, virt_to_phys(status));
-    /* An ITE drops the wait, and the tail stays where it is. */
-    if (!wait_until(is_fetched(unit) && atomic_read_acquire(status) == STATUS, DRY_NS))
+    if (!wait_for_all(unit, queue, ring, status))
         return ERR_TIMEOUT; /* the page stays: the unit may write it yet */
     pages_free(status);
     return 0;
@@ -85,13 +107,14 @@ static int settle(struct vtd_unit *unit)
 
 static int run_dry(struct vtd_unit *unit)
 {
+    unsigned drops = 0;
     int error = 0;
 
     /* An error may have stopped it. vtd_fault_start() took that away; QEMU's goes on when the tail is
      * written.
      */
     vtd_write64(unit->registers, VTD_IQT, vtd_read64(unit->registers, VTD_IQT));
-    if (!wait_until(is_fetched(unit), DRY_NS))
+    if (!wait_until(is_fetched(unit, &drops), DRY_NS))
         error = ERR_TIMEOUT;
     if (!error)
         error = settle(unit);

@@ -59,9 +59,12 @@ struct vtd_unit {
     bool self_test_wanted;            /* a device behind it may do it still */
     uint64_t widened;  /* invalidations that failed, and were completed by a wider one (atomic) */
     uint64_t cut_offs; /* devices cut off since it did not confirm (atomic; cut_off.h) */
-    uint32_t command;  /* the bit of GSTS that the last global command changes, */
-    bool command_on;   /* and to what: it may come after its deadline, and no other one before it */
-    bool on;           /* it may be reading its tables and its queue */
+    /* Of device_tlb.c (atomic): */
+    uint32_t tlb_batches;    /* CPUs with invalidations of devices' TLBs under way */
+    uint32_t tlb_asks_alone; /* a device is asked while no such is, or is about to be */
+    uint32_t command;        /* the bit of GSTS that the last global command changes, */
+    bool command_on;         /* and to what: it may come after its deadline, and no other one before it */
+    bool on;                 /* it may be reading its tables and its queue */
 };
 
 /* Maps the registers and decodes the capabilities, as the platform's errata (enum vtd_erratum) correct them,

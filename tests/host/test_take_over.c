@@ -261,6 +261,46 @@ static void a_queue_that_never_runs_dry_is_an_error(void **state)
     fakes[0].queue_dead = false;
 }
 
+static unsigned drops_left;
+
+/* The unit gives up on a device, and drops what it held. */
+static void drop_wait(void)
+{
+    static uint64_t now_ns;
+
+    host_set_time_ns(now_ns += 5 * NS_PER_MS);
+    if (!fakes[0].held_count)
+        return;
+    fakes[0].held_count = 0;
+    fakes[0].fsts |= VTD_FSTS_ITE;
+    drops_left--;
+    fakes[0].waits_held = drops_left > 0;
+}
+
+static void a_wait_that_a_time_out_drops_is_put_again(void **state)
+{
+    (void)state;
+    fake_vtd_found_queue(&fakes[0], ring, false, 2);
+    fakes[0].waits_held = true;
+    drops_left = 3;
+    host_set_relax(drop_wait);
+    assert_int_equal(start(), 0);
+    assert_int_equal(drops_left, 0);
+    assert_on();
+}
+
+static void but_not_for_ever(void **state)
+{
+    (void)state;
+    fake_vtd_found_queue(&fakes[0], ring, false, 2);
+    fakes[0].waits_held = true;
+    drops_left = 1000;
+    host_set_relax(drop_wait);
+    assert_int_equal(start(), ERR_TIMEOUT);
+    assert_int_equal(drops_left, 1000 - 16);
+    fakes[0].waits_held = false;
+}
+
 static void so_is_one_that_fetches_and_does_not_complete(void **state)
 {
     (void)state;
@@ -417,6 +457,8 @@ int main(void)
         CASE(the_queue_runs_dry_first),
         CASE(an_error_that_stopped_it_is_taken_away),
         CASE(a_queue_that_never_runs_dry_is_an_error),
+        CASE(a_wait_that_a_time_out_drops_is_put_again),
+        CASE(but_not_for_ever),
         CASE(so_is_one_that_fetches_and_does_not_complete),
         CASE(a_descriptor_that_is_refused_time_after_time_is_an_error),
         CASE(a_queue_in_memory_that_nobody_kept_is_left_alone),

@@ -37,6 +37,14 @@ const struct unit_config unit_modern = {
     .ecap = ECAP_MODERN,
 };
 
+const struct unit_config unit_names_nobody = {
+    .name = "modern, names nobody",
+    .ver = SPEC_VER_OF(6, 0),
+    .cap = CAP_MODERN | MASK_LARGE,
+    .ecap = ECAP_MODERN,
+    .names_nobody = true,
+};
+
 /* An old one also in that a new root table leaves its caches as they are (ESRTPS, ESIRTPS). */
 const struct unit_config unit_incoherent = {
     .name = "incoherent",

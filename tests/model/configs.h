@@ -11,6 +11,9 @@ extern const struct unit_config unit_modern;
  * own. Version 1. */
 extern const struct unit_config unit_incoherent;
 
+/* Like unit_modern, but time-outs of devices come without a name. */
+extern const struct unit_config unit_names_nobody;
+
 /* Like unit_modern with caching mode. */
 extern const struct unit_config unit_caching_mode;
 

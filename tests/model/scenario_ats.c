@@ -13,6 +13,7 @@
 #define PASID 3
 
 static const struct unit_config *const modern[] = {&unit_modern};
+static const struct unit_config *const names_nobody[] = {&unit_names_nobody};
 
 static void map_page(struct oracle *oracle, unsigned page, unsigned target)
 {
@@ -167,13 +168,13 @@ SCENARIO(ats_attach_x_unmap, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
 static struct oracle *other_oracle;
 
 /* Device 1 in the rig's domain, device 2 in another one; both with ATS, and with page 0 in their TLBs. */
-static void start_two(void)
+static void start_two(const struct unit_config *const *unit)
 {
     struct device *const bad = &rig.devices[2];
     int error;
 
     rig.ats = 6;
-    rig_start(modern, 1, IOVA, PAGES);
+    rig_start(unit, 1, IOVA, PAGES);
     other_domain = iommu_domain_create("other", &error);
     expect_equal(error, 0);
     other_oracle = oracle_make(other_domain, IOVA, PAGES);
@@ -237,22 +238,81 @@ SCENARIO(ats_silent_x_unmap, .kind = SCENARIO_RANDOM,
          .what = "a device does not answer: it alone is cut off, its unmap succeeds, and so does that of "
                  "another domain's device")
 {
-    start_two();
+    start_two(modern);
     rig.devices[2].silent = true;
     one_of_two_fails();
+}
+
+static void unmap_other_too(void *context)
+{
+    (void)context;
+    expect_equal(oracle_unmap(other_oracle, rig_page(1), rig_last(1)), 0);
+}
+
+SCENARIO(ats_unnamed_x_unmap, .kind = SCENARIO_RANDOM,
+         .what = "the same where the unit does not tell who does not answer: both are asked alone")
+{
+    start_two(names_nobody);
+    rig.devices[2].silent = true;
+    rig_start_cpu(3, "another of the other", unmap_other_too, NULL);
+    one_of_two_fails();
+}
+
+/* As soon as it is cut off. The unmappers may not have given it up yet, each by itself. */
+static void put_in_again(void *context)
+{
+    struct device *const bad = &rig.devices[2];
+    const struct pci_address address = pci_address_from_source_id(0, bad->source_id);
+
+    (void)context;
+    while (!iommu_device_is_cut_off(address)) {
+        rcu_quiescent();
+        platform_relax();
+    }
+    expect_equal(oracle_detach(other_oracle, bad), 0);
+    repair(bad);
+    expect_equal(oracle_attach(other_oracle, bad), 0);
+    expect(bad->ats_on);
+}
+
+SCENARIO(ats_silent_comes_back, .kind = SCENARIO_RANDOM,
+         .what =
+             "a device does not answer two unmaps, is cut off, detached, repaired and attached again beside "
+             "them: neither takes it for the one that it was")
+{
+    struct device *const bad = &rig.devices[2];
+
+    start_two(modern);
+    expect(device_access(bad, rig_page(1), true));
+    bad->silent = true;
+    rig_start_cpu(1, "unmapper", unmap_other, NULL);
+    rig_start_cpu(2, "another", unmap_other_too, NULL);
+    rig_start_cpu(3, "who puts it in again", put_in_again, NULL);
+    rig_run();
+    expect(!iommu_device_is_cut_off(pci_address_from_source_id(0, bad->source_id)));
+    expect_equal(vtd_unit(0)->cut_offs, 1);
+    expect(bad->ats_on && iommu_device_has_ats(pci_address_from_source_id(0, bad->source_id)));
+    map_page(other_oracle, 1, PAGES);
+    bad->bus_master = true;
+    expect(device_access(bad, rig_page(1), true));
+    expect_equal(oracle_unmap(other_oracle, rig_page(1), rig_last(1)), 0);
+    expect(!device_access(bad, rig_page(1), true));
+    expect_equal(oracle_detach(other_oracle, bad), 0);
+    expect_equal(iommu_domain_destroy(other_domain), 0);
+    rig_finish();
 }
 
 SCENARIO(ats_late_x_unmap, .kind = SCENARIO_RANDOM,
          .what = "the same with a device that answers when nobody waits for it any more")
 {
-    start_two();
+    start_two(modern);
     rig.devices[2].late = true;
     one_of_two_fails();
 }
 
 SCENARIO(ats_gone_x_unmap, .kind = SCENARIO_RANDOM, .what = "the same with a device that was pulled out")
 {
-    start_two();
+    start_two(modern);
     device_go_away(&rig.devices[2]);
     one_of_two_fails();
 }

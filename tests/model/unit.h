@@ -21,6 +21,7 @@ struct unit_config {
     uint32_t ver;
     uint64_t cap;
     uint64_t ecap;
+    bool names_nobody; /* IQERCD.ITESID stays 0: it does not tell which device does not answer (11.4.9.9) */
 };
 
 /* A descriptor that was fetched. */

@@ -85,7 +85,8 @@ void unit_queue_give_up(struct unit *unit, unsigned n)
     drop_behind(unit, oldest);
     /* 11.4.9.9: whose timeout it was when ITE came up; others add nothing. */
     if (!(unit->fsts & SPEC_FSTS_ITE))
-        unit->iqercd = (unit->iqercd & ~SPEC_IQERCD_WITH_ITESID(0xffff)) | SPEC_IQERCD_WITH_ITESID(source_id);
+        unit->iqercd = (unit->iqercd & ~SPEC_IQERCD_WITH_ITESID(0xffff)) |
+                       SPEC_IQERCD_WITH_ITESID(unit->config.names_nobody ? 0 : source_id);
     raise_error(unit, SPEC_FSTS_ITE);
 }
 
