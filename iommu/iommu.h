@@ -71,7 +71,9 @@ bool iommu_x2apic_opt_out(const void *dmar, size_t bytes);
 int iommu_init(const void *dmar, size_t bytes, const struct iommu_config *config) MUST_CHECK;
 
 /* Leaves the units in a state that the next system can take: called before reboot and power-off, bus
- * mastering off. */
+ * mastering off. When another CPU is in a
+ * call, a device whose ATS has just gone off may be cut off for want of an answer: nothing else comes of it.
+ */
 void iommu_shutdown(void);
 
 /* Leaves the units as they are, at work, for a system that takes them over and leaves their tables' memory
@@ -117,7 +119,9 @@ bool iommu_device_is_cut_off(struct pci_address device);
 /* ATS: a device that the configuration trusts with it, that has it, and for which unit and platform have it,
  * has it switched on when it is attached, with its DMA stopped meanwhile; else the log says why not, and it
  * is attached without. Unmap, harvest and detach then return after the device has dropped its translations
- * too. If it does not answer it is cut off as above, alone. After it has been detached its bus mastering is
+ * too. If it does not answer it is cut off as above, alone; an unmap returns 0 then, or ERR_TIMEOUT while it
+ * has transactions pending. A unit that waits longer than ten seconds for it is taken for one that does not
+ * confirm, and devices of others behind it are cut off too. After it has been detached its bus mastering is
  * off. Its PASID capability, if that is used, is set up before it is attached (PCI Express, 10.5.2).
  *
  * Whether it is in a domain and has ATS on. */
@@ -169,8 +173,8 @@ int iommu_map(struct iommu_domain *domain, uint64_t iova, uint64_t last, uint64_
  * more. dirty (may be NULL) gets the pages that were dirty: of a domain that is not tracked that is what
  * units happened to set. ERR_INVALID, ERR_RANGE, ERR_NOMEM (to split a large leaf that reaches beyond the
  * range): nothing changed. ERR_TIMEOUT, ERR_HARDWARE: unmapped, but a unit did not confirm, and its devices
- * are cut off: the pages must not be used again before iommu_domain_release_quarantine() has returned 0, for
- * DMA may be under way. */
+ * are cut off, or a device that was cut off has DMA under way: the pages must not be used again before
+ * iommu_domain_release_quarantine() has returned 0. */
 int iommu_unmap(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty)
     MUST_CHECK;
 

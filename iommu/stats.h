@@ -59,7 +59,7 @@ struct iommu_unit_stats {
     uint64_t fault_storms;            /* times that faults came faster than they are read */
     uint64_t fault_mutes;             /* times that a device was kept from recording faults for a while */
     uint64_t widened;                 /* invalidations that failed, and were completed by a wider one */
-    uint64_t cut_offs;                /* devices cut off since it did not confirm an invalidation */
+    uint64_t cut_offs;                /* devices cut off: it, or their TLB, did not confirm */
     struct iommu_self_test self_test; /* of accessed and dirty bits */
     unsigned interrupts;              /* entries in use, where it remaps interrupts */
     unsigned interrupts_lost;         /* entries that are not used again, since the unit did not confirm */

@@ -12,6 +12,7 @@ enum {
     ACS_CAP = 4,
     ACS_CONTROL = 6,
     ACS_SOURCE_VALIDATION = 1 << 0,
+    ACS_TRANSLATION_BLOCKING = 1 << 1,
     ACS_REQUEST_REDIRECT = 1 << 2,
     ACS_COMPLETION_REDIRECT = 1 << 3,
     ACS_UPSTREAM_FORWARDING = 1 << 4,
@@ -77,4 +78,11 @@ bool pci_acs_redirects(struct pci_address function)
         return false;
     control = pci_read16(function, acs + ACS_CONTROL);
     return (control & (control_wanted(function, acs) | ACS_UNWANTED)) == control_wanted(function, acs);
+}
+
+bool pci_acs_blocks_translated(struct pci_address function)
+{
+    unsigned acs = find_acs(function);
+
+    return acs && pci_read16(function, acs + ACS_CONTROL) & ACS_TRANSLATION_BLOCKING;
 }

@@ -18,3 +18,7 @@ void pci_acs_enable_all(void);
  * False also for bridges to PCI, where nobody asks the bridge. Whether it has peers at all is not looked at:
  * a function that is the only one of its device needs no ACS, and ports that lead down always do (6.12.1). */
 bool pci_acs_redirects(struct pci_address function);
+
+/* A port that stops requests of functions below it that say that they are translated (6.12.1.1), as firmware
+ * left it. */
+bool pci_acs_blocks_translated(struct pci_address function);

@@ -8,12 +8,14 @@
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/device_tlb.h"
 #include "iommu/vtd/reserved.h"
+#include "iommu/vtd/sidp.h"
 #include "iommu/vtd/stage.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
 #include "lib/pci.h"
+#include "lib/pci_acs.h"
 #include "lib/pci_ats.h"
 
 static bool is_trusted(struct pci_address device)
@@ -64,8 +66,11 @@ static const struct dmar_structure *find_satc(struct pci_address device)
 
 static bool is_required(struct pci_address device)
 {
-    const struct dmar_structure *satc = find_satc(device);
+    const struct dmar_structure *satc;
 
+    if (vtd_sidp_is_there())
+        return vtd_sidp_requires_ats(device);
+    satc = find_satc(device);
     return satc && satc->flags & DMAR_SATC_ATC_REQUIRED;
 }
 
@@ -91,10 +96,15 @@ static const char *refusal_of_path(struct pci_address device)
 
         if (type != PCI_EXPRESS_ROOT_PORT && type != PCI_EXPRESS_UPSTREAM && type != PCI_EXPRESS_DOWNSTREAM)
             return "there is a bridge above it that is no PCI Express port";
+        if (pci_acs_blocks_translated(bridge->address))
+            return "a port above it stops requests that say that they are translated (ACS Translation "
+                   "Blocking)";
         top = bridge;
     }
     if (!top)
-        return NULL;
+        return pci_express_type(device) == PCI_EXPRESS_INTEGRATED
+                   ? NULL
+                   : "there is no port above it, and it is no endpoint of the root complex";
     if (pci_express_type(top->address) != PCI_EXPRESS_ROOT_PORT)
         return "the topmost bridge above it is no root port";
     return has_atsr(top->address) ? NULL : "no ATSR of the DMAR table names its root port (8.5)";
@@ -111,8 +121,9 @@ const char *vtd_ats_refusal(const struct vtd_unit *unit, struct pci_address devi
     *queue_depth = ats.queue_depth;
     if (!is_required(device))
         return refusal_of_path(device);
-    return unit->scalable ? NULL
-                          : "in legacy mode its ATS is the root complex's own (SATC, ATC_REQUIRED, 8.8)";
+    return unit->scalable
+               ? NULL
+               : "in legacy mode its ATS is the root complex's own (SATC or SIDP, ATC_REQUIRED, 8.8)";
 }
 
 static const char *refusal(const struct iommu_domain *domain, const struct vtd_unit *unit,
@@ -167,7 +178,8 @@ static int join_as_first(struct iommu_domain *domain, struct vtd_tlb *tlb, struc
 
     if (!is_trusted(tlb->device)) {
         if (is_required(tlb->device))
-            log_warn("vtd%u: " PCI_FORMAT " needs ATS to work (SATC, 8.8), and nobody trusts it with that",
+            log_warn("vtd%u: " PCI_FORMAT
+                     " needs ATS to work (SATC, SIDP, 8.8), and nobody trusts it with that",
                      tlb->unit->index, PCI_ARGS(tlb->device));
         return 0;
     }

@@ -9,6 +9,7 @@
 #include "iommu/vtd/flush.h"
 #include "iommu/vtd/pasid.h"
 #include "iommu/vtd/reserved.h"
+#include "iommu/vtd/sidp.h"
 #include "iommu/vtd/track.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
@@ -258,6 +259,7 @@ static int check(struct iommu_domain *domain, struct pci_address device, uint32_
                                         "pass-through (ECAP.PT)"};
     const struct vtd_unit *unit = vtd_unit_of(device);
     enum vtd_stage stage = stage_of(domain);
+    const char *why;
 
     if (!unit) {
         log_error("vtd: no unit covers " PCI_FORMAT, PCI_ARGS(device));
@@ -279,6 +281,11 @@ static int check(struct iommu_domain *domain, struct pci_address device, uint32_
                   " stays blocked: it would reach all memory, and is not among those that are "
                   "trusted with that",
                   PCI_ARGS(device));
+        return ERR_UNSUPPORTED;
+    }
+    why = pasid ? NULL : vtd_sidp_refusal(unit, device);
+    if (why) {
+        log_error("vtd%u: " PCI_FORMAT " stays blocked: %s", unit->index, PCI_ARGS(device), why);
         return ERR_UNSUPPORTED;
     }
     if (pasid && (!unit->scalable || pasid >> unit->cap.pasid_lg2 || pasid >> VTD_PASIDS_LG2)) {

@@ -98,12 +98,13 @@ static size_t put_structure(uint8_t *at, enum ats_platform platform)
     bool satc = platform >= SATC, scope = satc || platform == ONE_PORT;
 
     memset(at, 0, 16);
-    at[0] = satc ? DMAR_SATC : DMAR_ATSR;
+    at[0] = platform >= SIDP_REQUIRED ? DMAR_SIDP : satc ? DMAR_SATC : DMAR_ATSR;
     at[2] = scope ? 16 : 8;
     at[4] = platform == ALL_PORTS || platform == OTHER_SEGMENT || platform == SATC_REQUIRED;
     at[6] = platform == OTHER_SEGMENT;
     at[8] = satc ? DMAR_SCOPE_ENDPOINT : DMAR_SCOPE_BRIDGE;
     at[9] = 8;
+    at[10] = platform == SIDP_REQUIRED ? 1 << 4 : platform == SIDP_NO_SNOOP ? 1 << 2 : 0;
     at[14] = satc ? 3 : 28;
     return at[2];
 }

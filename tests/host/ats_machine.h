@@ -14,7 +14,16 @@
 #define ATS_DEPTH   8u
 #define ATS_DEVICES 32
 
-enum ats_platform { NO_ATSR, ALL_PORTS, ONE_PORT, OTHER_SEGMENT, SATC, SATC_REQUIRED };
+enum ats_platform {
+    NO_ATSR,
+    ALL_PORTS,
+    ONE_PORT,
+    OTHER_SEGMENT,
+    SATC,
+    SATC_REQUIRED,
+    SIDP_REQUIRED,
+    SIDP_NO_SNOOP
+};
 
 extern struct fake_vtd ats_unit;
 extern struct pci_address ats_trusted[ATS_DEVICES];

@@ -31,6 +31,8 @@ static void who_may(void **state)
         {SATC_REQUIRED, false, false, {0, 0, 3 << 3}, NULL},
         {SATC, true, false, {0, 0, 3 << 3}, NULL},
         {SATC_REQUIRED, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
+        {SIDP_REQUIRED, false, false, {0, 0, 3 << 3}, NULL},
+        {SIDP_REQUIRED, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
         {ALL_PORTS, false, true, {0, 1, 0}, "ECAP.DT"},
         {ALL_PORTS, false, false, {0, 0, 4 << 3}, "no ATS capability"},
         {ALL_PORTS, false, false, {0, 9, 0}, "no ATS capability"},
@@ -58,6 +60,47 @@ static void who_may(void **state)
         assert_true(why || depth == ATS_DEPTH);
         ats_stop(state);
     }
+}
+
+static void a_port_that_blocks_what_is_translated_is_in_the_way(void **state)
+{
+    struct fake_function *port = fake_pci_find((struct pci_address){0, 0, 28 << 3});
+    unsigned depth;
+    const char *why;
+
+    (void)state;
+    assert_null(vtd_ats_refusal(vtd_unit(0), ats_port, &depth));
+    fake_pci_put32(port, FAKE_ACS + 4, fake_pci_get32(port, FAKE_ACS + 4) | 2u << 16);
+    why = vtd_ats_refusal(vtd_unit(0), ats_port, &depth);
+    assert_non_null(why);
+    assert_non_null(strstr(why, "Translation Blocking"));
+}
+
+static void who_has_no_port_above_it_is_an_integrated_endpoint(void **state)
+{
+    unsigned depth;
+    const char *why;
+
+    (void)state;
+    fake_pci_make_express(fake_pci_find(ats_integrated), 0);
+    why = vtd_ats_refusal(vtd_unit(0), ats_integrated, &depth);
+    assert_non_null(why);
+    assert_non_null(strstr(why, "no endpoint of the root complex"));
+}
+
+/* The second SIDP flag that counts: its requests may not be made to snoop. */
+static void a_sidp_that_forbids_what_entries_say_is_obeyed(void **state)
+{
+    struct iommu_domain *domain;
+
+    assert_int_equal(ats_start_with(SIDP_NO_SNOOP, VTD_ECAP_DT | VTD_ECAP_SC, ats_trusting()), 0);
+    domain = ats_create("a");
+    assert_int_equal(iommu_attach(domain, ats_integrated, IOMMU_NO_PASID), ERR_UNSUPPORTED);
+    assert_int_equal(ats_log_lines("SIDP, PGSNP, 8.9"), 1);
+    ats_attach(domain, ats_without);
+    assert_int_equal(iommu_detach(domain, ats_without, IOMMU_NO_PASID), 0);
+    ats_end(domain);
+    assert_int_equal(ats_stop(state), 0);
 }
 
 static void who_may_not_is_attached_without(void **state)
@@ -164,8 +207,11 @@ static void a_domain_has_room_for_so_many(void **state)
 
     assert_int_equal(ats_start_with(NO_ATSR, VTD_ECAP_DT, ats_trusting()), 0);
     for (unsigned i = 0; i < MANY; i++) {
+        struct fake_function *function = fake_pci_add(0x20, i >> 3, i & 7, 0x1000);
+
         ats_trusted[i] = (struct pci_address){0, 0x20, (uint8_t)i};
-        ats_give(fake_pci_add(0x20, i >> 3, i & 7, 0x1000));
+        fake_pci_make_express(function, 9);
+        ats_give(function);
     }
     domain = ats_create("a");
     for (unsigned i = 0; i < MANY; i++)
@@ -254,6 +300,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_may),
+        ATS_TEST(a_port_that_blocks_what_is_translated_is_in_the_way),
+        ATS_TEST(who_has_no_port_above_it_is_an_integrated_endpoint),
+        cmocka_unit_test(a_sidp_that_forbids_what_entries_say_is_obeyed),
         ATS_TEST(who_may_not_is_attached_without),
         cmocka_unit_test(nobody_is_trusted_by_itself),
         ATS_TEST(a_device_that_does_not_take_it_goes_without),
