@@ -14,6 +14,10 @@
 /* A read section ends after so many tables, so that a harvest holds up no grace period. */
 #define PT_HARVEST_TABLES 64u
 
+/* The lines of a table of level 1 in which the first share of an audit lies, one in 64 entries; a share has
+ * the number of its entry, so that of its line is that without the lowest three bits. */
+#define HARVEST_AUDIT_LINES 0x0101010101010101ull
+
 /* One harvest as it goes along. */
 struct pt_harvest {
     uint64_t iova; /* the whole range */
@@ -205,37 +209,27 @@ static ALWAYS_INLINE bool pt_is_audited(const struct pt_harvest *harvest, uint64
            (iova >> PT_ENTRY_LG2(1)) % HARVEST_AUDIT_SHARES == harvest->flags >> 8;
 }
 
-/* What makes a line of entries at level 1 one that a pass looks at: a dirty leaf, or a table that is not left
- * out. Without pruning all are. */
-static ALWAYS_INLINE uint64_t pt_harvest_walked_lines(const struct pt_format *fmt,
-                                                      const struct pt_harvest *harvest, const uint64_t *table)
+/* The lines of a table of level 1 that a pass looks at: those with a dirty leaf, with a table that is not
+ * left out, or with one that is audited. Without pruning all are. */
+static ALWAYS_INLINE uint64_t pt_harvest_lines(const struct pt_format *fmt, const struct pt_harvest *harvest,
+                                               const uint64_t *table)
 {
+    uint64_t audited = harvest->flags & HARVEST_AUDIT ? HARVEST_AUDIT_LINES << (harvest->flags >> 11) : 0;
+
     if (!harvest->prunes || !(harvest->flags & HARVEST_PRUNE))
         return ~0ull;
-    return pt_scan_lines(table,
-                         harvest->mask | fmt->accessed | (mutant(PRUNE_WITHOUT_S) ? 0 : PT_SOFT_WALKED));
+    return audited | pt_scan_lines(table, harvest->mask | fmt->accessed |
+                                              (mutant(PRUNE_WITHOUT_S) ? 0 : PT_SOFT_WALKED));
 }
 
-/* A line of entries at level 1, from iova on, in which nothing of that was set is left out as a whole. */
-static ALWAYS_INLINE bool pt_harvest_leaves_out(const struct pt_format *fmt, struct pt_harvest *harvest,
-                                                const uint64_t *line, uint64_t iova)
+/* The first entry from i on that is in one of these lines; PT_ENTRIES: none. */
+static ALWAYS_INLINE unsigned pt_next_in_lines(uint64_t lines, unsigned i)
 {
-    uint64_t tables = 0, leaves = 0;
+    uint64_t left = lines >> i / PT_LINE_ENTRIES;
 
-    if (!is_aligned(iova, PT_LINE_ENTRIES * PT_ENTRY_SIZE(1)) ||
-        harvest->last - iova < PT_LINE_ENTRIES * PT_ENTRY_SIZE(1) - 1)
-        return false;
-    for (unsigned i = 0; i < PT_LINE_ENTRIES; i++) {
-        uint64_t entry = pt_read(&line[i]);
-
-        if (pt_is_audited(harvest, iova + i * PT_ENTRY_SIZE(1)))
-            return false;
-        tables += pt_is_table(fmt, entry, 1);
-        leaves += pt_is_leaf(fmt, entry, 1);
-    }
-    harvest->stats.pruned += tables;
-    harvest->stats.entries += leaves;
-    return true;
+    if (left & 1)
+        return i;
+    return left ? (i / PT_LINE_ENTRIES + (unsigned)__builtin_ctzll(left)) * PT_LINE_ENTRIES : PT_ENTRIES;
 }
 
 /* Which table of level 0 a pruned pass comes to after one, hardware cannot foresee: it is asked for while
@@ -245,14 +239,9 @@ static ALWAYS_INLINE unsigned pt_harvest_fetch(const struct pt_format *fmt, cons
                                                const uint64_t *table, uint64_t lines, uint64_t start,
                                                unsigned i)
 {
-    for (; i < PT_ENTRIES; i++) {
-        uint64_t entry, left = lines >> i / PT_LINE_ENTRIES;
+    while (i < PT_ENTRIES && (i = pt_next_in_lines(lines, i)) < PT_ENTRIES) {
+        uint64_t entry = atomic_read(&table[i]);
 
-        if (!left)
-            return PT_ENTRIES;
-        if (!(left & 1))
-            i = (i / PT_LINE_ENTRIES + (unsigned)__builtin_ctzll(left)) * PT_LINE_ENTRIES;
-        entry = atomic_read(&table[i]);
         if (pt_is_table(fmt, entry, 1) && entry & (fmt->accessed | PT_SOFT_WALKED)) {
             const uint64_t *below = pt_child(fmt, entry);
             uint64_t bit = (start + i * PT_ENTRY_SIZE(1) - harvest->bitmap->iova) >> PAGE_LG2;
@@ -262,8 +251,9 @@ static ALWAYS_INLINE unsigned pt_harvest_fetch(const struct pt_format *fmt, cons
             __builtin_prefetch(&harvest->bitmap->words[bit / 64], 1);
             return i;
         }
+        i++;
     }
-    return i;
+    return PT_ENTRIES;
 }
 
 /* A table of level 0, whose entry at level 1 translates from start on. */
@@ -312,25 +302,26 @@ static ALWAYS_INLINE void pt_harvest_entry(const struct pt_format *fmt, struct p
 static ALWAYS_INLINE uint64_t pt_harvest_level1(const struct pt_format *fmt, struct pt_harvest *harvest,
                                                 uint64_t *table, uint64_t iova)
 {
-    uint64_t end = pt_entry_end(iova, 2);
-    uint64_t lines = pt_harvest_walked_lines(fmt, harvest, table);
-    unsigned fetched = 0;
+    uint64_t start = align_down(iova, PT_ENTRY_SIZE(2)), last = start + PT_ENTRY_SIZE(2) - 1;
+    unsigned end = last < harvest->last ? PT_ENTRIES : pt_index(harvest->last, 1) + 1;
+    uint64_t lines = pt_harvest_lines(fmt, harvest, table);
+    unsigned i = pt_index(iova, 1), fetched = 0;
 
-    iova = align_down(iova, PT_ENTRY_SIZE(1));
-    while (iova < end && iova <= harvest->last && harvest->budget) {
-        unsigned i = pt_index(iova, 1);
-        uint64_t *slot = &table[i];
+    while (i < end && harvest->budget) {
+        unsigned next = pt_next_in_lines(lines, i);
 
-        if (!(lines >> i / PT_LINE_ENTRIES & 1) && pt_harvest_leaves_out(fmt, harvest, slot, iova)) {
-            iova += PT_LINE_ENTRIES * PT_ENTRY_SIZE(1);
+        if (next != i) {
+            next = next < end ? next : end;
+            harvest->stats.pruned += next - i;
+            i = next;
             continue;
         }
         if (lines != ~0ull && fetched <= i)
-            fetched = pt_harvest_fetch(fmt, harvest, table, lines, align_down(iova, PT_ENTRY_SIZE(2)), i + 1);
-        pt_harvest_entry(fmt, harvest, slot, iova);
-        iova += PT_ENTRY_SIZE(1);
+            fetched = pt_harvest_fetch(fmt, harvest, table, lines, start, i + 1);
+        pt_harvest_entry(fmt, harvest, &table[i], start + i * PT_ENTRY_SIZE(1));
+        i++;
     }
-    return iova;
+    return start + i * PT_ENTRY_SIZE(1);
 }
 
 /* Harvests what lies in one table from iova on. Returns where to go on. Inside a read section, with a budget

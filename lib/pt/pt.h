@@ -90,7 +90,7 @@ struct harvest_stats {
     uint64_t tables;      /* tables of level 0 looked at */
     uint64_t entries;     /* leaf entries looked at */
     uint64_t dirty;       /* dirty leaves found */
-    uint64_t pruned;      /* table entries whose tables were left out */
+    uint64_t pruned;      /* entries above level 0 that were passed over with all below */
     uint64_t audited;     /* tables looked at that would have been left out, */
     uint64_t audit_dirty; /* and dirty leaves found in those: hardware does not set accessed as it should */
     uint64_t invalidation_ns; /* of what the pass called for: filled in by who has it invalidated */
