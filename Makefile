@@ -372,7 +372,7 @@ $(WATCHED): $(BUILD)/host/watched/%.o: % $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '  CC      $< (watched)'
 	@$(HOST_CC) $(HOST_FLAGS) -c -o $@ $<
-$(BUILD)/host/test_pt_stores $(BUILD)/host/test_pt_beside: $(WATCHED)
+$(BUILD)/host/test_pt_stores $(BUILD)/host/test_pt_beside $(BUILD)/host/test_pt_walked: $(WATCHED)
 
 include tests/host/rules.mk
 

@@ -143,7 +143,9 @@ struct pt_ops {
     void (*harvest_detached)(const struct pt *pt, const struct gather *gather, struct dirty_bitmap *bitmap);
 
     /* After a pass over [iova, last] whose invalidation did not complete: agents may go on by what they have
-     * cached, and set dirty without setting accessed. The next two passes leave nothing out. */
+     * cached, and set dirty without setting accessed. The next two passes leave nothing out. Agents may also
+     * write and set nothing at all, by leaves that were dirty before: nothing in the tree says so any more,
+     * so the caller has what the pass gathered invalidated with the next one, whatever that finds. */
     void (*mark_walked)(struct pt *pt, uint64_t iova, uint64_t last);
 
     /* Calls visit(context, leaf) for each leaf that meets [iova, last], lowest first, inside a read section,
