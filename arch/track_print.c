@@ -58,7 +58,7 @@ void track_print_pass(const struct tracker_pass *pass, const struct dirty_bitmap
            pass->number, pass->whole ? ", of everything" : "", pass->reported, pass->pages_per_s, us,
            invalidation_us);
     printf("  %" PRIu64 " tables, %" PRIu64 " entries looked at, %" PRIu64 " dirty leaves; %" PRIu64
-           " subtrees skipped, %" PRIu64 " of their tables audited\n",
+           " entries above passed over, %" PRIu64 " of their tables audited\n",
            pass->found.tables, pass->found.entries, pass->found.dirty, pass->found.pruned,
            pass->found.audited);
     if (pass->error)
