@@ -143,7 +143,8 @@ MODEL_LDFLAGS := -no-pie $(foreach f,pages_alloc pages_free malloc calloc reallo
 # --- targets for people ----------------------------------------------------------------------------
 
 .PHONY: help deps all run test qemu-ssads test-spin test-mutants check torture torture-builds fuzz \
-        fuzz-builds coverage embed bench bench-builds bench-report image demo-image host model soak clean FORCE
+        fuzz-builds coverage embed bench bench-builds bench-report image demo-image host model soak clean \
+        FORCE
 
 help:
 	@echo 'make run         install what is missing, build, and show Lull on QEMU'

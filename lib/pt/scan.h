@@ -17,7 +17,8 @@ extern uint64_t (*pt_scan_lines)(const uint64_t *table, uint64_t mask);
 
 /* Chooses how that is done from now on; plain until then. AVX2 only where all CPUs have it and have it
  * switched on (CR4.OSXSAVE, XCR0): the vector registers that it uses are put back as they were, so they may
- * be a guest's. Once, before tables are harvested; and by tests. */
+ * be a guest's; but not XCR0, which says whether AVX may be used at all, so who runs a guest with another one
+ * puts this one back before anything is harvested. Once, before tables are harvested; and by tests. */
 void pt_scan_select(enum pt_scan scan);
 
 /* What PT_SCAN_AVX2 stands for. */
