@@ -27,7 +27,7 @@ static inline void spin_lock(struct spinlock *lock)
 /* True if the lock was free and is now taken. */
 static inline bool spin_trylock(struct spinlock *lock)
 {
-    uint32_t owner = atomic_read(&lock->owner);
+    uint32_t owner = atomic_read_acquire(&lock->owner); /* what its last holder has written is seen */
 
     return atomic_compare_exchange(&lock->next, &owner, owner + 1);
 }
