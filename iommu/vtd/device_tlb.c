@@ -364,7 +364,7 @@ static bool has_gone_quiet(const struct vtd_tlb *tlb)
  * has let through it does not drain (6.5.4), so the device is waited for. By a user of the slot. */
 static int settle_cut(struct iommu_domain *domain, const struct vtd_tlb *tlb, unsigned n)
 {
-    int error = vtd_cut_off_drop_all(domain, tlb->unit);
+    int error = vtd_flush_unit(tlb->unit, domain->id);
 
     if (!error && !has_gone_quiet(tlb))
         error = ERR_TIMEOUT;
