@@ -222,10 +222,11 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
 {
     int error = forget();
 
+    if (error)
+        return error;
     vtd.config = *config;
     vtd.config.errata_off = NULL; /* the caller's */
-    if (!error)
-        error = dmar_parse(dmar, bytes, &vtd.dmar);
+    error = dmar_parse(dmar, bytes, &vtd.dmar);
     if (error)
         return error;
     vtd.errata = vtd_errata_find(vtd.dmar.table.oem_id);
