@@ -121,7 +121,10 @@ int ats_start_with(enum ats_platform platform, uint64_t ecap, const struct iommu
     host_set_relax(wait_long);
     host_set_time_ns(++now_ns);
     bytes = fake_vtd_dmar(table, 1, "BOCHS ");
-    if (platform != NO_ATSR)
+    if (platform == RESERVED)
+        bytes =
+            fake_vtd_add_reserved(table, bytes, ATS_RMRR, ATS_RMRR + PAGE_SIZE - 1, DMAR_SCOPE_ENDPOINT, 3);
+    else if (platform != NO_ATSR)
         bytes += put_structure(table + bytes, platform);
     fake_vtd_seal(table, bytes);
     return iommu_init(table, bytes, config);

@@ -13,6 +13,7 @@
 #define ATS_CONTROL 0x126u /* of each function that has ATS */
 #define ATS_DEPTH   8u
 #define ATS_DEVICES 32
+#define ATS_RMRR    0x1000000000ull
 
 enum ats_platform {
     NO_ATSR,
@@ -22,7 +23,8 @@ enum ats_platform {
     SATC,
     SATC_REQUIRED,
     SIDP_REQUIRED,
-    SIDP_NO_SNOOP
+    SIDP_NO_SNOOP,
+    RESERVED, /* an RMRR names device 3 */
 };
 
 extern struct fake_vtd ats_unit;
