@@ -69,6 +69,7 @@
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(ALIAS_FORGOTTEN, "a group is attached without the ids that bridges give its requests")                 \
     X(RESET_LEFT_OUT, "a device goes from one domain to another as it is")                                   \
+    X(HANDED_ON_PENDING, "a device goes to the next domain with transactions pending after its reset")       \
     X(MODE_CHANGED_LIVE, "the table mode changes under translation on units that cannot do that")            \
     X(QUEUE_NOT_DRY, "a queue that was found on is switched off before it has run dry")                      \
     X(FOUND_WAIT_LOST, "the wait in a queue that was found on is not put again when a time-out drops it")    \
