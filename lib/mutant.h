@@ -61,6 +61,8 @@
     X(ATS_LIST_LATE, "a device comes on the list of those with TLBs when its entry is present already")      \
     X(ATS_OFF_AT_ONCE, "a device's ATS goes off while its TLB is being invalidated")                         \
     X(STALE_CUT, "a device takes the slot of one that was cut off, and its mark")                            \
+    X(SLOT_TAKEN_IN_USE, "a device takes the slot of one that another CPU waits for still")                  \
+    X(CUT_OFF_GOES_ON, "a device that is cut off while it is attached is made bus master again")             \
     X(CUT_LATE, "a CPU takes a device's rights that others have cut off meanwhile")                          \
     X(QUIET_NOT_WAITED, "DMA that was let through before a device was cut off is not waited for")            \
     X(SLOT_NOT_SEEN_AGAIN, "who invalidates takes a device for listed that left before it raised the users") \

@@ -126,7 +126,7 @@ void vtd_ats_go_on(struct vtd_unit *unit, const uint64_t *context, struct pci_ad
     platform_pci_write16(device, PCI_COMMAND, pci_read16(device, PCI_COMMAND) | PCI_COMMAND_MASTER);
     /* Who cuts it off takes the present bit first and this right after that, so one of the two is the last to
      * write here, and knows. */
-    if (!vtd_context_is_retracted(context))
+    if (!vtd_context_is_retracted(context) || mutant(CUT_OFF_GOES_ON))
         return;
     log_error("vtd%u: " PCI_FORMAT " was cut off while it was attached", unit->index, PCI_ARGS(device));
     (void)pci_bus_master_stop(device);

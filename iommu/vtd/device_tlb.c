@@ -106,7 +106,8 @@ static unsigned find_free(const struct iommu_domain *domain)
 {
     unsigned n = 0;
 
-    while (n < IOMMU_ATS_SLOTS && (is_on(domain, n) || atomic_read(&domain->ats_slots[n].users)))
+    while (n < IOMMU_ATS_SLOTS &&
+           (is_on(domain, n) || (atomic_read(&domain->ats_slots[n].users) && !mutant(SLOT_TAKEN_IN_USE))))
         n++;
     return n;
 }

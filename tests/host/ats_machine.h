@@ -24,7 +24,9 @@ enum ats_platform {
     SATC_REQUIRED,
     SIDP_REQUIRED,
     SIDP_NO_SNOOP,
-    RESERVED, /* an RMRR names device 3 */
+    SIDP_BESIDE_SATC,          /* which says that device 3 needs ATS, and it that it does not */
+    SIDP_REQUIRED_BESIDE_SATC, /* the other way round */
+    RESERVED,                  /* an RMRR names device 3 */
 };
 
 extern struct fake_vtd ats_unit;

@@ -34,6 +34,8 @@ static void who_may(void **state)
         {SATC_REQUIRED, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
         {SIDP_REQUIRED, false, false, {0, 0, 3 << 3}, NULL},
         {SIDP_REQUIRED, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
+        {SIDP_BESIDE_SATC, true, false, {0, 0, 3 << 3}, NULL}, /* SATCs count for nothing then (8.9) */
+        {SIDP_REQUIRED_BESIDE_SATC, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
         {ALL_PORTS, false, true, {0, 1, 0}, "ECAP.DT"},
         {ALL_PORTS, false, false, {0, 0, 4 << 3}, "no ATS capability"},
         {ALL_PORTS, false, false, {0, 9, 0}, "no ATS capability"},
