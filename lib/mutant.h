@@ -56,6 +56,7 @@
     X(INTERRUPT_IN_HALVES, "an interrupt's entry is written in two halves, the one with P first")            \
     X(NO_CUT_OFF, "the context entry of a device that is cut off stays present")                             \
     X(CUT_OFF_FLAG_AFTER, "who cuts devices off says so when the entries are done")                          \
+    X(COMMAND_UNLOCKED, "two CPUs change bits of a command register, and one undoes what the other did")     \
     X(NO_DEVICE_TLB, "an invalidation leaves out the TLBs of devices")                                       \
     X(DEVICE_TLB_FIRST, "devices' TLBs are invalidated before the IOTLB, from which they fill again")        \
     X(ATS_LIST_LATE, "a device comes on the list of those with TLBs when its entry is present already")      \

@@ -123,7 +123,7 @@ void vtd_ats_go_on(struct vtd_unit *unit, const uint64_t *context, struct pci_ad
 {
     if (!ats->was_master)
         return;
-    platform_pci_write16(device, PCI_COMMAND, pci_read16(device, PCI_COMMAND) | PCI_COMMAND_MASTER);
+    (void)pci_command_change(device, 0, PCI_COMMAND_MASTER);
     /* Who cuts it off takes the present bit first and this right after that, so one of the two is the last to
      * write here, and knows. */
     if (!vtd_context_is_retracted(context) || mutant(CUT_OFF_GOES_ON))

@@ -26,7 +26,10 @@
  * - A device with several PASIDs. The context entry is that of all of them, so other domains find their
  * device cut off too. Their pages are as safe as before.
  *
- * - Whoever changes FPD in the same word (fault_mute.c), by atomic accesses too. */
+ * - Whoever changes FPD in the same word (fault_mute.c), by atomic accesses too.
+ *
+ * - Who drives the device, and changes its command register: by pci_command_change() too, so no change of
+ *   another bit brings Bus Master Enable back. Who sets that very bit afterwards does; its entry is gone. */
 #include "iommu/vtd/cut_off.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/flush.h"
@@ -38,20 +41,12 @@
 #include "lib/mutant.h"
 #include "lib/pci.h"
 
-/* Without a look at whether it has stopped: there is a lock. */
-static void stop_bus_master(struct pci_address device)
-{
-    uint16_t command = pci_read16(device, PCI_COMMAND);
-
-    if (command != 0xffff && command & PCI_COMMAND_MASTER)
-        platform_pci_write16(device, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
-}
-
 bool vtd_cut_off_device(struct vtd_unit *unit, uint64_t *context, struct pci_address device, bool retracted)
 {
     bool news = (!mutant(NO_CUT_OFF) && vtd_context_retract(unit, context)) || retracted;
 
-    stop_bus_master(device);
+    /* Without a look at whether it has stopped: there is a lock. */
+    (void)pci_command_change(device, PCI_COMMAND_MASTER, 0);
     if (news)
         atomic_fetch_add(&unit->cut_offs, 1);
     return news;
