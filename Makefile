@@ -57,7 +57,7 @@ FUZZ_PROGRAMS := $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 # What a hypervisor of its own takes: iommu/ and lib/ without the console's files (docs/embedding.md), built
 # by both compilers as it would. The example on top of it is also built as the host tests are, with
 # sanitizers.
-EMBED_LEFT_OUT  := %commands.c iommu/dump.c iommu/stats_print.c lib/rcu_command.c \
+EMBED_LEFT_OUT  := %commands.c iommu/devices_print.c iommu/dump.c iommu/stats_print.c lib/rcu_command.c \
                    $(patsubst %,lib/%.c,config console json line_edit shell tap)
 EMBED_COMPONENT := $(filter-out $(EMBED_LEFT_OUT),$(HOST_LIBRARY))
 EMBED_EXAMPLE   := $(wildcard tests/embed/*.c)

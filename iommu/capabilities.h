@@ -3,7 +3,8 @@
  *
  * Any CPU that runs events, outside RCU read sections, not in an interrupt handler; between iommu_init() and
  * iommu_shutdown() or iommu_hand_over(). The answers stay the same meanwhile, but for the dirty bits, which
- * a unit may lose by a self-test. Strings live for ever. */
+ * a unit may lose by a self-test, and for ATS, which is on for no longer than a device is attached. Strings
+ * live for ever. */
 #pragma once
 
 #include "iommu/iommu.h"
@@ -43,6 +44,9 @@ struct iommu_device_capabilities {
     bool remaps_interrupts;       /* it raises no interrupt but those that were allocated for it */
     const char *why_no_remapping; /* else, in words; NULL where it does */
     uint32_t apic_id_max;         /* of the CPUs that its interrupts reach */
+    bool has_ats;                 /* by its own word it can keep translations itself (ATS), */
+    bool ats;                     /* and it does so now; */
+    const char *why_no_ats;       /* or why not, in words; NULL where it does */
 };
 
 /* ERR_NOT_FOUND: no unit that is on covers the device; ERR_NOMEM; *capabilities is as it was then. The device

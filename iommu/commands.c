@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Console commands about units, domains and faults. */
+#include "iommu/devices_print.h"
 #include "iommu/iommu.h"
 #include "iommu/stats_print.h"
 #include "iommu/vtd/errata.h"
@@ -54,17 +55,21 @@ static void print_unit(struct vtd_unit *unit)
     print_self_test(&unit->self_test);
 }
 
-static bool asks_for_stats(int argc, char **argv)
+static bool asks_for(const char *what, int argc, char **argv)
 {
-    return argc == 2 && !strcmp(argv[1], "stats");
+    return argc == 2 && !strcmp(argv[1], what);
 }
 
 static int command_iommu(int argc, char **argv)
 {
     const char *name;
 
-    if (asks_for_stats(argc, argv)) {
+    if (asks_for("stats", argc, argv)) {
         iommu_stats_print();
+        return 0;
+    }
+    if (asks_for("devices", argc, argv)) {
+        iommu_devices_print();
         return 0;
     }
     if (argc != 1)
@@ -92,9 +97,12 @@ static int command_iommu(int argc, char **argv)
 /* What units can do is for people. */
 static int command_iommu_json(int argc, char **argv)
 {
-    if (!asks_for_stats(argc, argv))
+    if (asks_for("stats", argc, argv))
+        iommu_stats_print_json();
+    else if (asks_for("devices", argc, argv))
+        iommu_devices_print_json();
+    else
         return ERR_UNSUPPORTED;
-    iommu_stats_print_json();
     return 0;
 }
 
@@ -204,7 +212,8 @@ static int command_domains(int argc, char **argv)
     return 0;
 }
 
-SHELL_COMMAND_JSON("iommu", "[stats [--json]]", "remapping units; what they and domains have done so far",
+SHELL_COMMAND_JSON("iommu", "[stats|devices [--json]]",
+                   "remapping units; what they and domains have done so far; what devices can do",
                    command_iommu, command_iommu_json);
 SHELL_COMMAND("domains", "[release DOMAIN]",
               "domains and the devices in them; tries again what units did not confirm", command_domains);

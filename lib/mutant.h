@@ -56,11 +56,14 @@
     X(INTERRUPT_IN_HALVES, "an interrupt's entry is written in two halves, the one with P first")            \
     X(NO_CUT_OFF, "the context entry of a device that is cut off stays present")                             \
     X(CUT_OFF_FLAG_AFTER, "who cuts devices off says so when the entries are done")                          \
+    X(COMMAND_UNLOCKED, "two CPUs change bits of a command register, and one undoes what the other did")     \
     X(NO_DEVICE_TLB, "an invalidation leaves out the TLBs of devices")                                       \
     X(DEVICE_TLB_FIRST, "devices' TLBs are invalidated before the IOTLB, from which they fill again")        \
     X(ATS_LIST_LATE, "a device comes on the list of those with TLBs when its entry is present already")      \
     X(ATS_OFF_AT_ONCE, "a device's ATS goes off while its TLB is being invalidated")                         \
     X(STALE_CUT, "a device takes the slot of one that was cut off, and its mark")                            \
+    X(SLOT_TAKEN_IN_USE, "a device takes the slot of one that another CPU waits for still")                  \
+    X(CUT_OFF_GOES_ON, "a device that is cut off while it is attached is made bus master again")             \
     X(CUT_LATE, "a CPU takes a device's rights that others have cut off meanwhile")                          \
     X(QUIET_NOT_WAITED, "DMA that was let through before a device was cut off is not waited for")            \
     X(SLOT_NOT_SEEN_AGAIN, "who invalidates takes a device for listed that left before it raised the users") \
@@ -69,6 +72,7 @@
     X(DID_NOT_INVALIDATED, "a device leaves, and what is cached under the domain id stays for the next one") \
     X(ALIAS_FORGOTTEN, "a group is attached without the ids that bridges give its requests")                 \
     X(RESET_LEFT_OUT, "a device goes from one domain to another as it is")                                   \
+    X(HANDED_ON_PENDING, "a device goes to the next domain with transactions pending after its reset")       \
     X(MODE_CHANGED_LIVE, "the table mode changes under translation on units that cannot do that")            \
     X(QUEUE_NOT_DRY, "a queue that was found on is switched off before it has run dry")                      \
     X(FOUND_WAIT_LOST, "the wait in a queue that was found on is not put again when a time-out drops it")    \

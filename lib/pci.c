@@ -4,6 +4,8 @@
 #include "lib/deadline.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
+#include "lib/spinlock.h"
 #include "lib/units.h"
 #include <stdlib.h>
 
@@ -12,6 +14,7 @@
 #define DEVICES            32u
 #define FUNCTIONS          8u
 #define PENDING_TIMEOUT_NS (100 * NS_PER_MS)
+#define NOBODY             0xffff /* what is read of a function that is not there any more */
 
 /* The machine's functions; filled by pci_scan(), read-only after that. */
 static struct pci_function *functions;
@@ -181,13 +184,25 @@ bool pci_wait_quiet(struct pci_address function)
                                   PENDING_TIMEOUT_NS);
 }
 
+uint16_t pci_command_change(struct pci_address function, uint16_t clear, uint16_t set)
+{
+    static struct spinlock lock;
+    uint64_t saved = mutant(COMMAND_UNLOCKED) ? 0 : spin_lock_irq(&lock);
+    uint16_t command = pci_read16(function, PCI_COMMAND), changed = (uint16_t)((command & ~clear) | set);
+
+    if (command != NOBODY && changed != command)
+        platform_pci_write16(function, PCI_COMMAND, changed);
+    if (!mutant(COMMAND_UNLOCKED))
+        spin_unlock_irq(&lock, saved);
+    return command;
+}
+
 bool pci_bus_master_stop(struct pci_address function)
 {
-    uint16_t command = pci_read16(function, PCI_COMMAND);
+    uint16_t command = pci_command_change(function, PCI_COMMAND_MASTER, 0);
 
-    if (command == 0xffff /* nobody answers */ || !(command & PCI_COMMAND_MASTER))
+    if (command == NOBODY || !(command & PCI_COMMAND_MASTER))
         return false;
-    platform_pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
     /* The answer to this read comes after all writes that the function issued (PCI ordering rules). */
     if (pci_read16(function, PCI_COMMAND) & PCI_COMMAND_MASTER)
         log_warn("PCI " PCI_FORMAT ": bus mastering cannot be switched off", PCI_ARGS(function));
@@ -207,8 +222,7 @@ int pci_bus_master_set(struct pci_address address, bool on)
         (void)pci_bus_master_stop(address);
     } else {
         for (const struct pci_function *step = function; step; step = pci_bridge_above(step->address))
-            platform_pci_write16(step->address, PCI_COMMAND,
-                                 pci_read16(step->address, PCI_COMMAND) | PCI_COMMAND_MASTER);
+            (void)pci_command_change(step->address, 0, PCI_COMMAND_MASTER);
     }
     if (((pci_read16(address, PCI_COMMAND) & PCI_COMMAND_MASTER) != 0) != on) {
         log_error("PCI " PCI_FORMAT ": bus mastering cannot be switched %s", PCI_ARGS(address),

@@ -118,6 +118,13 @@ static inline enum pci_express_type pci_express_type(struct pci_address function
                    : PCI_EXPRESS_NONE;
 }
 
+/* Clears and sets bits of a function's Command register, and leaves the others. Under a lock, so that of two
+ * who change it at once neither undoes what the other one did: a function that loses its bus mastering does
+ * not get it back from who changes another bit. Whoever changes some of its bits does it by this. Returns
+ * what it was; 0xffff: nobody answers. Writes nothing where that changes nothing. Any CPU, any context but an
+ * NMI. */
+uint16_t pci_command_change(struct pci_address function, uint16_t clear, uint16_t set);
+
 /* Lets a function issue DMA and MSIs, and the bridges above it pass them on; or stops the function (the
  * bridges stay as they are). Returns when the function has taken the change. ERR_NOT_FOUND; ERR_HARDWARE: the
  * command register does not keep it. */

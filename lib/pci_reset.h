@@ -24,7 +24,8 @@ enum pci_reset_method pci_reset_method(struct pci_address function, const struct
 
 /* Stops every function of a set, and resets those for which there is a way; each comes back with its
  * configuration (lib/pci_save.h), bus mastering off. All were found by pci_scan(), their DMA is blocked, and
- * nobody uses them. Takes 100 ms for a function, and until it answers, at most a second more. What goes wrong
- * is in the log, and the rest goes on. ERR_TIMEOUT: one does not answer any more; ERR_HARDWARE: one does not
- * keep its BARs, or did not answer before; ERR_NOMEM. Not in a read section. */
+ * nobody uses them. Takes 100 ms for a function, and until what it began has ended, and until it answers, at
+ * most a second each. What goes wrong is in the log, and the rest goes on. ERR_TIMEOUT: one does not answer
+ * any more, or has transactions pending after its reset, or still where there is none; ERR_HARDWARE: one does
+ * not keep its BARs, or did not answer before; ERR_NOMEM. Not in a read section. */
 int pci_reset(const struct pci_address *set, unsigned count) MUST_CHECK;

@@ -77,7 +77,8 @@ static void decode(struct pci_bar *bar, uint64_t value, uint64_t mask)
 int pci_bar(struct pci_address function, unsigned index, struct pci_bar *bar)
 {
     unsigned offset = PCI_BAR + 4 * index;
-    uint16_t command = pci_read16(function, PCI_COMMAND);
+    const uint16_t decoding = PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
+    uint16_t command;
     uint32_t low, high = 0;
     uint64_t mask;
 
@@ -89,13 +90,13 @@ int pci_bar(struct pci_address function, unsigned index, struct pci_bar *bar)
         return ERR_MALFORMED;
     }
     /* With all ones in it the BAR would decode what belongs to others. */
-    platform_pci_write16(function, PCI_COMMAND, (uint16_t)(command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)));
+    command = pci_command_change(function, decoding, 0);
     mask = probe(function, offset, low);
     if (is_64bit(low)) {
         high = platform_pci_read32(function, offset + 4);
         mask |= (uint64_t)probe(function, offset + 4, high) << 32;
     }
-    platform_pci_write16(function, PCI_COMMAND, command);
+    (void)pci_command_change(function, 0, command & decoding);
     decode(bar, (uint64_t)high << 32 | low, mask);
     return bar->bytes && bar->address ? 0 : ERR_NOT_FOUND;
 }
@@ -117,7 +118,7 @@ int pci_bar_map(struct pci_address function, unsigned index, volatile void **reg
     *registers = paging_map_mmio(bar.address, bar.bytes);
     if (!*registers)
         return ERR_NOMEM;
-    platform_pci_write16(function, PCI_COMMAND, pci_read16(function, PCI_COMMAND) | PCI_COMMAND_MEMORY);
+    (void)pci_command_change(function, 0, PCI_COMMAND_MEMORY);
     if (bytes)
         *bytes = bar.bytes;
     return 0;

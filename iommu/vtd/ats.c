@@ -5,126 +5,17 @@
  * device comes on the list, and off after it has left it: whoever finds it on the list may send it
  * invalidations, and gets an answer. */
 #include "iommu/vtd/ats.h"
+#include "iommu/vtd/ats_refusal.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/device_tlb.h"
 #include "iommu/vtd/reserved.h"
-#include "iommu/vtd/sidp.h"
 #include "iommu/vtd/stage.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/mutant.h"
 #include "lib/pci.h"
-#include "lib/pci_acs.h"
 #include "lib/pci_ats.h"
-
-static bool is_trusted(struct pci_address device)
-{
-    const struct iommu_config *config = vtd_config();
-
-    for (unsigned i = 0; i < config->ats_count; i++)
-        if (pci_address_equal(config->ats[i], device))
-            return true;
-    return false;
-}
-
-void vtd_ats_check_config(void)
-{
-    const struct iommu_config *config = vtd_config();
-
-    for (unsigned i = 0; i < config->ats_count; i++)
-        if (!pci_find(config->ats[i]))
-            log_warn("ATS: this machine has no function " PCI_FORMAT, PCI_ARGS(config->ats[i]));
-}
-
-/* --- who may --- */
-
-/* The n-th structure of a type that keeps its rules and is for the device's segment. */
-static const struct dmar_structure *find_structure(enum dmar_type type, uint16_t segment, unsigned n)
-{
-    const struct dmar_table *table = &vtd_dmar()->table;
-
-    for (unsigned i = 0; i < table->count; i++) {
-        const struct dmar_structure *structure = &table->structures[i];
-
-        if (structure->type == type && !structure->fault.rule && structure->segment == segment && n-- == 0)
-            return structure;
-    }
-    return NULL;
-}
-
-/* An endpoint of the root complex that firmware names as one that has a TLB (8.8). */
-static const struct dmar_structure *find_satc(struct pci_address device)
-{
-    const struct dmar_structure *satc;
-
-    for (unsigned n = 0; (satc = find_structure(DMAR_SATC, device.segment, n)); n++)
-        if (dmar_scopes_cover(&satc->scopes, device.segment, device))
-            return satc;
-    return NULL;
-}
-
-static bool is_required(struct pci_address device)
-{
-    const struct dmar_structure *satc;
-
-    if (vtd_sidp_is_there())
-        return vtd_sidp_requires_ats(device);
-    satc = find_satc(device);
-    return satc && satc->flags & DMAR_SATC_ATC_REQUIRED;
-}
-
-static bool has_atsr(struct pci_address root_port)
-{
-    const struct dmar_structure *atsr;
-
-    for (unsigned n = 0; (atsr = find_structure(DMAR_ATSR, root_port.segment, n)); n++)
-        if (atsr->flags & DMAR_ATSR_ALL_PORTS ||
-            dmar_scopes_cover(&atsr->scopes, root_port.segment, root_port))
-            return true;
-    return false;
-}
-
-/* The way up of its requests (8.5). Endpoints of the root complex pass no root port: none of its structures
- * says anything against them. */
-static const char *refusal_of_path(struct pci_address device)
-{
-    const struct pci_function *bridge = pci_bridge_above(device), *top = bridge;
-
-    for (; bridge; bridge = pci_bridge_above(bridge->address)) {
-        enum pci_express_type type = pci_express_type(bridge->address);
-
-        if (type != PCI_EXPRESS_ROOT_PORT && type != PCI_EXPRESS_UPSTREAM && type != PCI_EXPRESS_DOWNSTREAM)
-            return "there is a bridge above it that is no PCI Express port";
-        if (pci_acs_blocks_translated(bridge->address))
-            return "a port above it stops requests that say that they are translated (ACS Translation "
-                   "Blocking)";
-        top = bridge;
-    }
-    if (!top)
-        return pci_express_type(device) == PCI_EXPRESS_INTEGRATED
-                   ? NULL
-                   : "there is no port above it, and it is no endpoint of the root complex";
-    if (pci_express_type(top->address) != PCI_EXPRESS_ROOT_PORT)
-        return "the topmost bridge above it is no root port";
-    return has_atsr(top->address) ? NULL : "no ATSR of the DMAR table names its root port (8.5)";
-}
-
-const char *vtd_ats_refusal(const struct vtd_unit *unit, struct pci_address device, unsigned *queue_depth)
-{
-    struct pci_ats ats;
-
-    if (!unit->cap.device_tlb)
-        return "its unit knows no TLBs of devices (ECAP.DT)";
-    if (!pci_ats_find(device, &ats))
-        return "it has no ATS capability";
-    *queue_depth = ats.queue_depth;
-    if (!is_required(device))
-        return refusal_of_path(device);
-    return unit->scalable
-               ? NULL
-               : "in legacy mode its ATS is the root complex's own (SATC or SIDP, ATC_REQUIRED, 8.8)";
-}
 
 static const char *refusal(const struct iommu_domain *domain, const struct vtd_unit *unit,
                            struct pci_address device, unsigned *queue_depth)
@@ -138,6 +29,12 @@ static const char *refusal(const struct iommu_domain *domain, const struct vtd_u
 
 /* --- in --- */
 
+static void go_without(const struct vtd_tlb *tlb, const char *why)
+{
+    log_warn("vtd%u: " PCI_FORMAT " goes without ATS: %s", tlb->unit->index, PCI_ARGS(tlb->device), why);
+    vtd_ats_note_refusal(tlb->device, why);
+}
+
 /* False: it goes without, and the log says why. */
 static bool switch_on(struct iommu_domain *domain, const struct vtd_tlb *tlb)
 {
@@ -150,7 +47,7 @@ static bool switch_on(struct iommu_domain *domain, const struct vtd_tlb *tlb)
         why = "the domain has as many devices with ATS as it can have";
     }
     if (why)
-        log_warn("vtd%u: " PCI_FORMAT " goes without ATS: %s", tlb->unit->index, PCI_ARGS(tlb->device), why);
+        go_without(tlb, why);
     else
         log_info("vtd%u: " PCI_FORMAT " of domain %s keeps translations itself (ATS), and takes in %u "
                  "invalidations at a time",
@@ -176,8 +73,8 @@ static int join_as_first(struct iommu_domain *domain, struct vtd_tlb *tlb, struc
     const char *why;
     int error;
 
-    if (!is_trusted(tlb->device)) {
-        if (is_required(tlb->device))
+    if (!vtd_ats_is_trusted(tlb->device)) {
+        if (vtd_ats_is_required(tlb->device))
             log_warn("vtd%u: " PCI_FORMAT
                      " needs ATS to work (SATC, SIDP, 8.8), and nobody trusts it with that",
                      tlb->unit->index, PCI_ARGS(tlb->device));
@@ -189,7 +86,7 @@ static int join_as_first(struct iommu_domain *domain, struct vtd_tlb *tlb, struc
         return error;
     why = refusal(domain, tlb->unit, tlb->device, &tlb->queue_depth);
     if (why) {
-        log_warn("vtd%u: " PCI_FORMAT " goes without ATS: %s", tlb->unit->index, PCI_ARGS(tlb->device), why);
+        go_without(tlb, why);
         return 0;
     }
     ats->on = switch_on(domain, tlb);
@@ -226,10 +123,10 @@ void vtd_ats_go_on(struct vtd_unit *unit, const uint64_t *context, struct pci_ad
 {
     if (!ats->was_master)
         return;
-    platform_pci_write16(device, PCI_COMMAND, pci_read16(device, PCI_COMMAND) | PCI_COMMAND_MASTER);
+    (void)pci_command_change(device, 0, PCI_COMMAND_MASTER);
     /* Who cuts it off takes the present bit first and this right after that, so one of the two is the last to
      * write here, and knows. */
-    if (!vtd_context_is_retracted(context))
+    if (!vtd_context_is_retracted(context) || mutant(CUT_OFF_GOES_ON))
         return;
     log_error("vtd%u: " PCI_FORMAT " was cut off while it was attached", unit->index, PCI_ARGS(device));
     (void)pci_bus_master_stop(device);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ATS: who may, and how it is switched on and off when a device comes and goes. */
+/* ATS: how it is switched on and off when a device comes and goes. */
 #pragma once
 
 #include "iommu/domain.h"
@@ -8,13 +8,6 @@
 #include "lib/pci_address.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-/* For the log: each device that the configuration trusts with ATS and that this machine has not. */
-void vtd_ats_check_config(void);
-
-/* Why a device of the unit goes without ATS, in words; NULL: it may have it, and *queue_depth is how many
- * invalidations it takes in at a time. Who is trusted with it is not looked at. */
-const char *vtd_ats_refusal(const struct vtd_unit *unit, struct pci_address device, unsigned *queue_depth);
 
 /* A device on its way into a domain. */
 struct vtd_ats {

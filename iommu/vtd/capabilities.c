@@ -2,10 +2,12 @@
 /* What VT-d units, and the DMAR table, say that domains and devices can do. */
 #include "iommu/capabilities.h"
 #include "iommu/domain.h"
+#include "iommu/vtd/ats_refusal.h"
 #include "iommu/vtd/domain.h"
 #include "iommu/vtd/interrupt.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
+#include "lib/pci_ats.h"
 
 /* In scalable mode either stage, in legacy mode the second. */
 static enum iommu_translation translation_of(enum vtd_stage stage)
@@ -103,7 +105,8 @@ static uint32_t pasids_of(const struct vtd_unit *unit)
 int iommu_device_capabilities(struct pci_address device, struct iommu_device_capabilities *capabilities)
 {
     const struct vtd_unit *unit = find_unit(device);
-    const char *why_not;
+    const char *why_not, *why_no_ats;
+    struct pci_ats ats;
     int error;
 
     if (!unit)
@@ -111,6 +114,7 @@ int iommu_device_capabilities(struct pci_address device, struct iommu_device_cap
     error = find_why_not_attached(device, &why_not);
     if (error)
         return error;
+    why_no_ats = vtd_ats_why_not(unit, device);
     *capabilities = (struct iommu_device_capabilities){
         .unit = unit->index,
         .attaches = !why_not,
@@ -122,6 +126,9 @@ int iommu_device_capabilities(struct pci_address device, struct iommu_device_cap
         .remaps_interrupts = unit->interrupts.on,
         .why_no_remapping = unit->interrupts.on ? NULL : unit->interrupts.why_not,
         .apic_id_max = vtd_interrupt_apic_id_max(unit),
+        .has_ats = pci_ats_find(device, &ats),
+        .ats = !why_no_ats,
+        .why_no_ats = why_no_ats,
     };
     return 0;
 }

@@ -26,7 +26,10 @@
  * - A device with several PASIDs. The context entry is that of all of them, so other domains find their
  * device cut off too. Their pages are as safe as before.
  *
- * - Whoever changes FPD in the same word (fault_mute.c), by atomic accesses too. */
+ * - Whoever changes FPD in the same word (fault_mute.c), by atomic accesses too.
+ *
+ * - Who drives the device, and changes its command register: by pci_command_change() too, so no change of
+ *   another bit brings Bus Master Enable back. Who sets that very bit afterwards does; its entry is gone. */
 #include "iommu/vtd/cut_off.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/flush.h"
@@ -38,20 +41,12 @@
 #include "lib/mutant.h"
 #include "lib/pci.h"
 
-/* Without a look at whether it has stopped: there is a lock. */
-static void stop_bus_master(struct pci_address device)
-{
-    uint16_t command = pci_read16(device, PCI_COMMAND);
-
-    if (command != 0xffff && command & PCI_COMMAND_MASTER)
-        platform_pci_write16(device, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
-}
-
 bool vtd_cut_off_device(struct vtd_unit *unit, uint64_t *context, struct pci_address device, bool retracted)
 {
     bool news = (!mutant(NO_CUT_OFF) && vtd_context_retract(unit, context)) || retracted;
 
-    stop_bus_master(device);
+    /* Without a look at whether it has stopped: there is a lock. */
+    (void)pci_command_change(device, PCI_COMMAND_MASTER, 0);
     if (news)
         atomic_fetch_add(&unit->cut_offs, 1);
     return news;
@@ -96,37 +91,6 @@ static void cut_off_all(struct iommu_domain *domain, struct vtd_unit *unit, int 
     } while (victim.found);
 }
 
-/* All that units hold, from the top down: what is refilled from a stale upper cache would stay. The last of
- * it drains the DMA on every unit, which not every old one does for the one before (CAP.DRD, CAP.DWD). */
-static int invalidate_all(const struct iommu_domain *domain, uint64_t units, uint64_t *failed)
-{
-    const struct vtd_flush nothing = {.count = 0}, context = {{vtd_descriptor_context_global()}, 1},
-                           pasids = {{vtd_descriptor_pasid_cache_global()}, 1},
-                           iotlb = {{vtd_descriptor_iotlb_global()}, 1},
-                           both = {{vtd_descriptor_iotlb_global(),
-                                    vtd_descriptor_pasid_iotlb_all(domain->id, VTD_RID_PASID)},
-                                   2};
-    const struct vtd_flush_modes steps[] = {{&context, &context}, {&nothing, &pasids}, {&iotlb, &both}};
-    uint64_t left;
-    int error = 0;
-
-    *failed = 0;
-    for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        int result = vtd_flush_run_on(units & ~*failed, steps[i], &left);
-
-        *failed |= left;
-        error = error ? error : result;
-    }
-    return error;
-}
-
-int vtd_cut_off_drop_all(const struct iommu_domain *domain, const struct vtd_unit *unit)
-{
-    uint64_t failed;
-
-    return invalidate_all(domain, 1ull << unit->index, &failed);
-}
-
 static void add_cutting(struct iommu_domain *domain, uint64_t units, uint32_t difference)
 {
     for (uint64_t rest = units; rest; rest &= rest - 1)
@@ -147,7 +111,7 @@ static int end(struct iommu_domain *domain, uint64_t units)
     int error;
 
     atomic_fetch_and(&domain->units_unconfirmed, ~units);
-    error = invalidate_all(domain, units, &failed);
+    error = vtd_flush_everything(units, domain->id, &failed);
     atomic_fetch_or(&domain->units_unconfirmed, failed);
     add_cutting(domain, units, (uint32_t)-1);
     return error;

@@ -31,7 +31,3 @@ bool vtd_cut_off_forbids(const struct iommu_domain *domain, const struct vtd_uni
 /* For an attach, before that: has a unit that did not confirm an earlier invalidation of the domain drop all
  * that it holds. 0 if nothing was owed. ERR_TIMEOUT, ERR_HARDWARE. */
 int vtd_cut_off_settle(struct iommu_domain *domain, const struct vtd_unit *unit) MUST_CHECK;
-
-/* Has one unit drop all that it holds, whatever of it is the domain's: what a context entry that is not
- * present any more let through is drained by that. ERR_TIMEOUT, ERR_HARDWARE. */
-int vtd_cut_off_drop_all(const struct iommu_domain *domain, const struct vtd_unit *unit) MUST_CHECK;

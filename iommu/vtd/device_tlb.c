@@ -106,7 +106,8 @@ static unsigned find_free(const struct iommu_domain *domain)
 {
     unsigned n = 0;
 
-    while (n < IOMMU_ATS_SLOTS && (is_on(domain, n) || atomic_read(&domain->ats_slots[n].users)))
+    while (n < IOMMU_ATS_SLOTS &&
+           (is_on(domain, n) || (atomic_read(&domain->ats_slots[n].users) && !mutant(SLOT_TAKEN_IN_USE))))
         n++;
     return n;
 }
@@ -364,7 +365,7 @@ static bool has_gone_quiet(const struct vtd_tlb *tlb)
  * has let through it does not drain (6.5.4), so the device is waited for. By a user of the slot. */
 static int settle_cut(struct iommu_domain *domain, const struct vtd_tlb *tlb, unsigned n)
 {
-    int error = vtd_cut_off_drop_all(domain, tlb->unit);
+    int error = vtd_flush_unit(tlb->unit, domain->id);
 
     if (!error && !has_gone_quiet(tlb))
         error = ERR_TIMEOUT;

@@ -61,16 +61,14 @@ static int invalidate_domain(struct vtd_unit *unit, uint16_t did, uint32_t pasid
 
 static void destroy(struct iommu_domain *domain)
 {
-    int error = 0;
+    uint64_t units = 0, failed;
 
     /* Units whose last invalidation for a detached device failed are in the mask still, and may have its
      * context entry cached, which in legacy mode points to the tree. */
-    for (uint64_t rest = domain->units; rest && !error; rest &= rest - 1) {
-        struct vtd_unit *unit = vtd_unit((unsigned)__builtin_ctzll(rest));
-
-        error = unit->root_in_force ? vtd_unit_invalidate_all(unit) : 0;
-    }
-    if (error) {
+    for (uint64_t rest = domain->units; rest; rest &= rest - 1)
+        if (vtd_unit((unsigned)__builtin_ctzll(rest))->root_in_force)
+            units |= rest & -rest;
+    if (vtd_flush_everything(units, domain->id, &failed)) {
         log_error(
             "vtd: domain %s is gone, but a unit may walk its tree: domain id %u and the tree stay out of use",
             domain->name, domain->id);
@@ -184,7 +182,7 @@ static int block_pasid(struct iommu_domain *domain, struct vtd_unit *unit, uint6
     int error;
 
     vtd_pasid_retract(unit, entry);
-    error = others ? vtd_unit_invalidate_all(unit)
+    error = others ? vtd_flush_unit(unit, domain->id)
                    : invalidate_device(unit, device, vtd_stage_pasid_did(entry), pasid);
     if (error) {
         cut_off_unconfirmed(unit, context, device, retracted);
@@ -221,7 +219,7 @@ static int clear_left_behind(struct iommu_domain *domain, struct vtd_unit *unit,
                   unit->index, PCI_ARGS(device));
         return ERR_HARDWARE;
     }
-    error = vtd_unit_invalidate_all(unit);
+    error = vtd_flush_unit(unit, domain->id);
     if (error)
         return error;
     if (!unit->scalable)

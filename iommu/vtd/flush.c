@@ -103,3 +103,36 @@ int vtd_flush_run(const struct iommu_domain *domain, const struct vtd_flush *flu
     atomic_fence_full();
     return vtd_flush_run_on(atomic_read(&domain->units), (struct vtd_flush_modes){flush, flush}, failed);
 }
+
+int vtd_flush_everything(uint64_t units, uint16_t did, uint64_t *failed)
+{
+    const struct vtd_flush nothing = {.count = 0}, context = {{vtd_descriptor_context_global()}, 1},
+                           pasids = {{vtd_descriptor_pasid_cache_global()}, 1};
+    struct vtd_flush iotlb = {{vtd_descriptor_iotlb_global()}, 1},
+                     both = {
+                         {vtd_descriptor_iotlb_global(), vtd_descriptor_pasid_iotlb_all(did, VTD_RID_PASID)},
+                         did ? 2 : 1};
+    const struct vtd_flush_modes steps[] = {{&context, &context}, {&nothing, &pasids}, {&iotlb, &both}};
+    uint64_t left;
+    int error = 0;
+
+    if (mutant(GLOBAL_NOT_DRAINED)) {
+        iotlb.descriptors[0].word[0] &= ~(VTD_DESCRIPTOR_DW | VTD_DESCRIPTOR_DR);
+        both.descriptors[0] = iotlb.descriptors[0];
+    }
+    *failed = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+        int result = vtd_flush_run_on(units & ~*failed, steps[i], &left);
+
+        *failed |= left;
+        error = error ? error : result;
+    }
+    return error;
+}
+
+int vtd_flush_unit(const struct vtd_unit *unit, uint16_t did)
+{
+    uint64_t failed;
+
+    return vtd_flush_everything(1ull << unit->index, did, &failed);
+}

@@ -39,3 +39,12 @@ struct vtd_flush_modes {
 
 /* The same on these units (bit n: unit n). */
 int vtd_flush_run_on(uint64_t units, struct vtd_flush_modes modes, uint64_t *failed) MUST_CHECK;
+
+/* Has these units drop all that they have cached, and drains the DMA that went by it. From the top down,
+ * each step complete before the next: what is refilled from a stale upper cache would stay. did: the domain
+ * whose DMA is drained on old units too, which may not do that but for an invalidation by PASID (CAP.DRD,
+ * CAP.DWD); 0: none. Returns and *failed as vtd_flush_run(). */
+int vtd_flush_everything(uint64_t units, uint16_t did, uint64_t *failed) MUST_CHECK;
+
+/* The same on one unit. */
+int vtd_flush_unit(const struct vtd_unit *unit, uint16_t did) MUST_CHECK;

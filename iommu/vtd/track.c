@@ -88,12 +88,9 @@ static void switch_device(void *context, struct pci_address device, uint32_t pas
  * its PASID cache holds is not known, even if it confirms something smaller. */
 static int drop_all(struct iommu_domain *domain, uint64_t units, int error)
 {
-    uint64_t left = 0;
+    uint64_t left;
 
-    for (uint64_t rest = units; rest; rest &= rest - 1)
-        if (vtd_cut_off_drop_all(domain, vtd_unit((unsigned)__builtin_ctzll(rest))))
-            left |= rest & -rest;
-    if (!left)
+    if (!vtd_flush_everything(units, domain->id, &left))
         return 0;
     if (!vtd_cut_off(domain, left, error))
         log_warn("vtd: domain %s: a unit does not confirm what its PASID cache holds", domain->name);

@@ -2,6 +2,7 @@
 /* Switches a unit on and off: one global command at a time, each with a deadline. */
 #include "iommu/vtd/unit.h"
 #include "iommu/vtd/errata.h"
+#include "iommu/vtd/flush.h"
 #include "iommu/vtd/interrupt.h"
 #include "iommu/vtd/reserved.h"
 #include "iommu/vtd/take_over.h"
@@ -141,20 +142,6 @@ static int start_queue(struct vtd_unit *unit)
     return vtd_unit_command(unit, VTD_GCMD_QIE, true);
 }
 
-int vtd_unit_invalidate_all(struct vtd_unit *unit)
-{
-    const struct vtd_descriptor context = vtd_descriptor_context_global();
-    const struct vtd_descriptor pasid_cache = vtd_descriptor_pasid_cache_global();
-    struct vtd_descriptor iotlb = vtd_descriptor_iotlb_global();
-    int error = vtd_queue_run(&unit->queue, &context, 1);
-
-    if (mutant(GLOBAL_NOT_DRAINED))
-        iotlb.word[0] &= ~(VTD_DESCRIPTOR_DW | VTD_DESCRIPTOR_DR);
-    if (!error && unit->scalable)
-        error = vtd_queue_run(&unit->queue, &pasid_cache, 1);
-    return error ? error : vtd_queue_run(&unit->queue, &iotlb, 1);
-}
-
 /* Nothing is known of what the unit has cached of older tables, 0 included (6.6). */
 static int put_root_in_force(struct vtd_unit *unit)
 {
@@ -162,7 +149,7 @@ static int put_root_in_force(struct vtd_unit *unit)
 
     unit->root_in_force = true;
     if (!error)
-        error = vtd_unit_invalidate_all(unit);
+        error = vtd_flush_unit(unit, 0);
     if (!error)
         error = vtd_take_over_page_requests(unit);
     if (error || vtd_read32(unit->registers, VTD_GSTS) & VTD_GSTS_TES)

@@ -84,10 +84,6 @@ int vtd_unit_start(struct vtd_unit *unit) MUST_CHECK;
  * the queue. May be tried again while unit->on. */
 void vtd_unit_stop(struct vtd_unit *unit);
 
-/* Invalidates all that the unit has cached, from the top down: what is refilled from a stale upper cache
- * would stay. ERR_TIMEOUT, ERR_HARDWARE. Outside RCU read sections. */
-int vtd_unit_invalidate_all(struct vtd_unit *unit) MUST_CHECK;
-
 /* One global command (11.4.4.1): sets or clears a bit of GCMD and waits for its status. For interrupt.c.
  * ERR_TIMEOUT: it, or the one before it, is not carried out in time. */
 int vtd_unit_command(struct vtd_unit *unit, uint32_t bit, bool on) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include "iommu/domain.h"
 #include "iommu/group_reset.h"
 #include "iommu/vtd/ats.h"
+#include "iommu/vtd/ats_refusal.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/did.h"
 #include "iommu/vtd/errata.h"
@@ -222,10 +223,11 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
 {
     int error = forget();
 
+    if (error)
+        return error;
     vtd.config = *config;
     vtd.config.errata_off = NULL; /* the caller's */
-    if (!error)
-        error = dmar_parse(dmar, bytes, &vtd.dmar);
+    error = dmar_parse(dmar, bytes, &vtd.dmar);
     if (error)
         return error;
     vtd.errata = vtd_errata_find(vtd.dmar.table.oem_id);
@@ -233,7 +235,9 @@ int vtd_start(const void *dmar, size_t bytes, const struct iommu_config *config)
     if (error)
         return error;
     dmar_log_unresolved(&vtd.dmar);
-    vtd_ats_check_config();
+    error = vtd_ats_init();
+    if (error)
+        return error;
     /* Before any device is attached, those of RMRRs included: which of them come along depends on ACS. */
     pci_acs_enable_all();
     error = group_reset_init(config->without_reset);

@@ -104,7 +104,10 @@ static size_t put_structure(uint8_t *at, enum ats_platform platform)
     at[6] = platform == OTHER_SEGMENT;
     at[8] = satc ? DMAR_SCOPE_ENDPOINT : DMAR_SCOPE_BRIDGE;
     at[9] = 8;
-    at[10] = platform == SIDP_REQUIRED ? 1 << 4 : platform == SIDP_NO_SNOOP ? 1 << 2 : 0;
+    if (platform == SIDP_REQUIRED || platform == SIDP_REQUIRED_BESIDE_SATC)
+        at[10] = 1 << 4;
+    else if (platform == SIDP_NO_SNOOP)
+        at[10] = 1 << 2;
     at[14] = satc ? 3 : 28;
     return at[2];
 }
@@ -121,7 +124,12 @@ int ats_start_with(enum ats_platform platform, uint64_t ecap, const struct iommu
     host_set_relax(wait_long);
     host_set_time_ns(++now_ns);
     bytes = fake_vtd_dmar(table, 1, "BOCHS ");
-    if (platform != NO_ATSR)
+    if (platform == SIDP_BESIDE_SATC || platform == SIDP_REQUIRED_BESIDE_SATC)
+        bytes += put_structure(table + bytes, platform == SIDP_BESIDE_SATC ? SATC_REQUIRED : SATC);
+    if (platform == RESERVED)
+        bytes =
+            fake_vtd_add_reserved(table, bytes, ATS_RMRR, ATS_RMRR + PAGE_SIZE - 1, DMAR_SCOPE_ENDPOINT, 3);
+    else if (platform != NO_ATSR)
         bytes += put_structure(table + bytes, platform);
     fake_vtd_seal(table, bytes);
     return iommu_init(table, bytes, config);

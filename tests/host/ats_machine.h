@@ -13,6 +13,7 @@
 #define ATS_CONTROL 0x126u /* of each function that has ATS */
 #define ATS_DEPTH   8u
 #define ATS_DEVICES 32
+#define ATS_RMRR    0x1000000000ull
 
 enum ats_platform {
     NO_ATSR,
@@ -22,7 +23,10 @@ enum ats_platform {
     SATC,
     SATC_REQUIRED,
     SIDP_REQUIRED,
-    SIDP_NO_SNOOP
+    SIDP_NO_SNOOP,
+    SIDP_BESIDE_SATC,          /* which says that device 3 needs ATS, and it that it does not */
+    SIDP_REQUIRED_BESIDE_SATC, /* the other way round */
+    RESERVED,                  /* an RMRR names device 3 */
 };
 
 extern struct fake_vtd ats_unit;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ATS: who may have it, in which order it comes and goes, and what is invalidated. */
+#include "iommu/capabilities.h"
 #include "iommu/domain.h"
-#include "iommu/vtd/ats.h"
+#include "iommu/vtd/ats_refusal.h"
 #include "iommu/vtd/context.h"
 #include "iommu/vtd/regs.h"
 #include "iommu/vtd/vtd.h"
@@ -33,6 +34,8 @@ static void who_may(void **state)
         {SATC_REQUIRED, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
         {SIDP_REQUIRED, false, false, {0, 0, 3 << 3}, NULL},
         {SIDP_REQUIRED, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
+        {SIDP_BESIDE_SATC, true, false, {0, 0, 3 << 3}, NULL}, /* SATCs count for nothing then (8.9) */
+        {SIDP_REQUIRED_BESIDE_SATC, true, false, {0, 0, 3 << 3}, "ATC_REQUIRED"},
         {ALL_PORTS, false, true, {0, 1, 0}, "ECAP.DT"},
         {ALL_PORTS, false, false, {0, 0, 4 << 3}, "no ATS capability"},
         {ALL_PORTS, false, false, {0, 9, 0}, "no ATS capability"},
@@ -140,6 +143,16 @@ static void keep_off(struct fake_function *function, unsigned offset, unsigned b
         memset(&function->space[ATS_CONTROL], 0, 2);
 }
 
+static const char *why_no_ats(struct pci_address device)
+{
+    struct iommu_device_capabilities can;
+
+    assert_int_equal(iommu_device_capabilities(device, &can), 0);
+    assert_int_equal(can.ats, !can.why_no_ats);
+    assert_int_equal(can.ats, iommu_device_has_ats(device) && !iommu_device_is_cut_off(device));
+    return can.why_no_ats ? can.why_no_ats : "on";
+}
+
 static void a_device_that_does_not_take_it_goes_without(void **state)
 {
     struct iommu_domain *domain = ats_create("a");
@@ -149,6 +162,7 @@ static void a_device_that_does_not_take_it_goes_without(void **state)
     assert_int_equal(pci_bus_master_set(ats_port, true), 0);
     ats_attach(domain, ats_port);
     assert_non_null(strstr(host_log(), "goes without ATS: it does not keep what is written"));
+    assert_string_equal(why_no_ats(ats_port), "it does not keep what is written");
     assert_false(iommu_device_has_ats(ats_port));
     assert_true(pci_bus_master_is_on(ats_port));
     assert_int_equal(iommu_detach(domain, ats_port, IOMMU_NO_PASID), 0);
@@ -217,6 +231,9 @@ static void a_domain_has_room_for_so_many(void **state)
     for (unsigned i = 0; i < MANY; i++)
         ats_attach(domain, ats_trusted[i]);
     assert_int_equal(ats_log_lines("as many devices with ATS as it can have"), 1);
+    assert_string_equal(why_no_ats(ats_trusted[MANY - 1]),
+                        "the domain has as many devices with ATS as it can have");
+    assert_string_equal(why_no_ats(ats_trusted[MANY - 2]), "on");
     assert_false(pci_ats_is_on(ats_trusted[MANY - 1]));
     /* All of one unit are one batch: with a descriptor each there is no room for blocks. */
     assert_int_equal(ats_unmap(domain, 3, 5), 0);

@@ -2,6 +2,8 @@
 /* Devices with ATS that are cut off, leave, and come back, here or in another domain: what is left of each on
  * its domain's list, and that the next is not taken for it. */
 #include "iommu/domain.h"
+#include "iommu/vtd/context.h"
+#include "iommu/vtd/cut_off.h"
 #include "iommu/vtd/regs.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
@@ -175,6 +177,76 @@ static void who_was_cut_off_by_one_pasid_is_not_asked_by_another(void **state)
     assert_int_equal(ats_stop(state), 0);
 }
 
+/* --- beside another CPU, which is what happens while this one waits --- */
+
+static struct iommu_domain *beside;
+
+/* Where the first CPU waits for the DMA of the device that it has cut off: it ends, the second one sees that
+ * first, takes the device off the list, and attaches another. */
+static void let_another_in(void)
+{
+    host_set_time_ns(platform_time_ns() + 5 * NS_PER_MS);
+    if (!beside || !beside->ats_cut)
+        return;
+    fake_pci_find(ats_port)->pending_reads = 0;
+    assert_int_equal(ats_unmap(beside, 1, 1), 0);
+    assert_int_equal(beside->ats, 0);
+    ats_attach(beside, ats_port_other);
+    beside = NULL;
+}
+
+static void a_slot_that_is_in_use_still_is_not_given_to_another(void **state)
+{
+    struct iommu_domain *domain = ats_create("a");
+
+    (void)state;
+    ats_attach(domain, ats_port);
+    beside = domain;
+    ats_unit.silent = silent_behind_port;
+    fake_pci_find(ats_port)->pending_reads = FAKE_FOREVER;
+    host_set_relax(let_another_in);
+    assert_int_equal(ats_unmap(domain, 0, 1), 0);
+    assert_null(beside);
+    assert_int_equal(domain->ats, 2); /* the second slot, which the first CPU has not taken off the list */
+    assert_healthy(domain, ats_port_other, 2);
+    ats_unit.silent = NULL;
+    ats_leave(domain, ats_port);
+    ats_leave(domain, ats_port_other);
+    ats_attach(domain, ats_port); /* nobody uses the first any more */
+    assert_int_equal(domain->ats, 1);
+    ats_leave(domain, ats_port);
+    end(domain);
+}
+
+/* As for an invalidation that the unit did not confirm, of a domain that the device is in by a PASID: after
+ * the last that its attach waits for, and before it goes on. */
+static void cut_off_at_the_end(const struct vtd_descriptor *descriptor)
+{
+    struct vtd_unit *unit = vtd_unit(0);
+
+    if (VTD_DESCRIPTOR_TYPE(*descriptor) != VTD_DESCRIPTOR_PASID_IOTLB)
+        return;
+    ats_unit.on_done = NULL;
+    assert_false(pci_bus_master_is_on(ats_port));
+    assert_true(vtd_cut_off_device(unit, vtd_context_find(unit, ats_port), ats_port, false));
+}
+
+static void who_is_cut_off_before_it_goes_on_stays_stopped(void **state)
+{
+    struct iommu_domain *domain = ats_create("a");
+
+    (void)state;
+    assert_int_equal(pci_bus_master_set(ats_port, true), 0);
+    ats_unit.on_done = cut_off_at_the_end;
+    ats_attach(domain, ats_port);
+    assert_null(ats_unit.on_done);
+    assert_true(iommu_device_is_cut_off(ats_port));
+    assert_false(pci_bus_master_is_on(ats_port));
+    assert_int_equal(ats_log_lines("0000:01:00.0 was cut off while it was attached"), 1);
+    ats_leave(domain, ats_port);
+    end(domain);
+}
+
 /* --- a unit that waits long for a device --- */
 
 #define UNIT_WAITS_NS (5 * NS_PER_S)
@@ -245,6 +317,8 @@ int main(void)
         ATS_TEST(nor_is_the_device_attached_before),
         ATS_TEST(who_comes_back_after_an_unconfirmed_detach_is_on_the_list_once),
         cmocka_unit_test(who_was_cut_off_by_one_pasid_is_not_asked_by_another),
+        ATS_TEST(a_slot_that_is_in_use_still_is_not_given_to_another),
+        ATS_TEST(who_is_cut_off_before_it_goes_on_stays_stopped),
         ATS_TEST(a_late_time_out_costs_nobody_else),
     };
 

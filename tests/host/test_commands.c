@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IOVA 0x40000000ull
+#define IOVA       0x40000000ull
+#define INTEGRATED 9 /* an endpoint of the root complex */
 
 static struct fake_vtd fakes[2];
 static uint64_t dma; /* 2 MiB */
@@ -194,7 +195,8 @@ static void a_device_with_ats_is_shown(void **state)
     fake_vtd_install(fakes, 2);
     fakes[0].ecap |= VTD_ECAP_DT;
     fake_pci_install();
-    fake_pci_put32(fake_pci_add(0, FAKE_DEVFN_NVME >> 3, 0, 0x1000), 0x100, 0x0001000f);
+    fake_pci_make_express(fake_pci_add(0, FAKE_DEVFN_NVME >> 3, 0, 0x1000), INTEGRATED);
+    fake_pci_put32(fake_pci_find(nvme), 0x100, 0x0001000f);
     assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "BOCHS "), &config), 0);
     guest = create("guest");
     assert_int_equal(iommu_attach(guest, nvme, IOMMU_NO_PASID), 0);

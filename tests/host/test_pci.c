@@ -209,6 +209,34 @@ static void capabilities_are_found_and_circles_end(void **state)
     assert_non_null(strstr(host_log(), "capabilities run in a circle"));
 }
 
+static unsigned writes;
+
+static void count_write(struct fake_function *fake, unsigned offset, unsigned bytes)
+{
+    (void)fake;
+    (void)bytes;
+    writes += offset == PCI_COMMAND;
+}
+
+static void bits_of_the_command_register_change_and_no_others(void **state)
+{
+    struct fake_function *fake = fake_pci_add(0, 1, 0, 1);
+    const uint16_t both = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+
+    (void)state;
+    writes = 0;
+    fake->written = count_write;
+    fake->space[PCI_COMMAND] = PCI_COMMAND_IO | PCI_COMMAND_MASTER;
+    assert_int_equal(pci_command_change(fake->address, PCI_COMMAND_IO, PCI_COMMAND_MEMORY),
+                     PCI_COMMAND_IO | PCI_COMMAND_MASTER);
+    assert_int_equal(fake->space[PCI_COMMAND], both);
+    assert_int_equal(pci_command_change(fake->address, PCI_COMMAND_IO, PCI_COMMAND_MEMORY), both);
+    assert_int_equal(writes, 1);
+    memset(fake->space, 0xff, 64); /* it is gone */
+    assert_int_equal(pci_command_change(fake->address, PCI_COMMAND_MASTER, 0), 0xffff);
+    assert_int_equal(writes, 1);
+}
+
 static void bus_mastering_goes_through_bridges(void **state)
 {
     struct fake_function *upper = fake_pci_add_bridge(0, 1, 1, 2), *lower = fake_pci_add_bridge(1, 0, 2, 2),
@@ -273,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup(bars_that_cannot_be_are_refused, begin),
         cmocka_unit_test_setup(mapping_a_bar_switches_decoding_on, begin),
         cmocka_unit_test_setup(capabilities_are_found_and_circles_end, begin),
+        cmocka_unit_test_setup(bits_of_the_command_register_change_and_no_others, begin),
         cmocka_unit_test_setup(bus_mastering_goes_through_bridges, begin),
         cmocka_unit_test_setup(stopping_waits_for_what_is_under_way, begin),
         cmocka_unit_test_setup(a_function_that_does_not_obey_is_an_error, begin),

@@ -3,6 +3,7 @@
  * that cut off. */
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
+#include "lib/pci.h"
 #include "lib/rcu.h"
 #include "lib/units.h"
 #include "tests/model/scenario_driver.h"
@@ -121,6 +122,29 @@ SCENARIO(
     expect_blocked(0);
     expect(rig_is_cut_off(0));
     expect_equal(vtd_unit(0)->cut_offs, 1);
+    finish();
+}
+
+/* Who drives it, and knows of nothing yet. */
+static void change_another_bit(void *context)
+{
+    (void)context;
+    for (unsigned i = 0; i < 4; i++)
+        (void)pci_command_change(pci_address_from_source_id(0, rig.devices[0].source_id),
+                                 i % 2 ? PCI_COMMAND_NO_INTX : 0, i % 2 ? 0 : PCI_COMMAND_NO_INTX);
+}
+
+SCENARIO(cut_off_x_owner, .kind = SCENARIO_EXHAUSTIVE, .deviations = 1,
+         .what = "a device is cut off while its owner changes another bit of its command register: its bus "
+                 "mastering stays off")
+{
+    start(refuses_selective);
+    rig_start_cpu(1, "unmapper", unmap_page_0, NULL);
+    rig_start_cpu(2, "owner", change_another_bit, NULL);
+    rig_run();
+    expect_equal(unmap_error, 0);
+    expect(rig_is_cut_off(0) && !rig.devices[0].bus_master);
+    expect_blocked(0);
     finish();
 }
 

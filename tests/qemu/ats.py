@@ -31,6 +31,15 @@ def sent(console):
     return sum(entry["invalidations"]["device_tlb"] for entry in objects if "unit" in entry)
 
 
+def check_told(report, name, console, why):
+    """What the device can do, by what is for programs: it has ATS, which is off for this reason."""
+    found, result = console.objects("iommu devices --json")
+    devices = [entry for entry in found if entry["device"] == "0000:01:00.0"]
+    report.ok(len(devices) == 1 and result["result"] == "ok", f"{name}: the device is told of", found, result)
+    report.ok(all(entry["has_ats"] and not entry["ats"] and entry["why_no_ats"] == why for entry in devices),
+              f"{name}: it has ATS, off since {why}", devices)
+
+
 def on(report, name, iommu):
     """The unit has device TLBs, and the DMAR an ATSR for all ports."""
     properties = {**iommu, "device-iotlb": "on"}
@@ -42,6 +51,7 @@ def on(report, name, iommu):
                         f"{name}: the log says so")
         report.ok(sent(console) > 0, f"{name}: device TLBs were invalidated")
         report.ok("does not answer" not in log, f"{name}: and the device answered", log)
+        check_told(report, name, console, "it is in no domain")
         power_off(report, console, name)
 
 
@@ -53,6 +63,7 @@ def off(report, name, iommu, extra, trusted, why):
         log = console.command("log")
         report.contains(log, why, f"{name}: the reason is said")
         report.ok(sent(console) == 0, f"{name}: no TLB was invalidated")
+        check_told(report, name, console, "its unit knows no TLBs of devices (ECAP.DT)")
         power_off(report, console, name)
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A device that may have ATS: it works as any other, and what is unmapped is invalidated in its TLB too. */
+#include "iommu/capabilities.h"
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
@@ -57,6 +58,17 @@ static void check_use(struct virtio_rng *rng, struct dma_memory *data, bool ats)
     tap_ok(bench_is_filled(page, FILL, PAGE_SIZE), "and has written nothing");
 }
 
+/* While it is attached. */
+static void check_capabilities(struct pci_address device, bool on)
+{
+    struct iommu_device_capabilities can;
+    int error = iommu_device_capabilities(device, &can);
+
+    if (tap_ok(!error, "its capabilities (%s)", error_text(error)))
+        tap_ok(can.has_ats && can.ats == on && !can.why_no_ats == on, "say so (no ATS: %s)",
+               can.why_no_ats ? can.why_no_ats : "it has");
+}
+
 static void check_device(struct pci_address device, struct iommu_domain *domain)
 {
     bool expected = is_trusted(device) && vtd_unit_of(device)->cap.device_tlb;
@@ -68,6 +80,7 @@ static void check_device(struct pci_address device, struct iommu_domain *domain)
         return;
     tap_ok(iommu_device_has_ats(device) == expected && pci_ats_is_on(device) == expected, "its ATS is %s",
            expected ? "on" : "off");
+    check_capabilities(device, expected);
     error = dma_memory_map(&data, domain, DATA_IOVA, 0);
     if (tap_ok(!error, "a page is mapped (%s)", error_text(error))) {
         check_use(&rng, &data, expected);
