@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A stress of dirty tracking: devices write, one CPU harvests and copies what was reported, another maps and
- * unmaps under the devices' hands. What a unit does to entries that change while it walks decides whether it
- * comes out right.
+ * unmaps, splits and merges under the devices' hands. What a unit does to entries that change while it walks
+ * decides whether it comes out right.
  *
- * The kept pages stay mapped. What harvests report of them is copied, so that in the end the copies are all
- * there is: a page that differs from its copy was written and not reported, or copied before its data was
- * there. The slots are mapped for one read of the disk, and unmapped while it is under way. After that nobody
- * reaches the page, the entry stays empty, and if it was written then somebody has reported it. */
+ * The kept pages stay mapped: some as 4 KiB leaves, the others as one of 2 MiB that is split and merged all
+ * the time. What is reported of them is copied, so that in the end the copies are all there is: a page that
+ * differs from its copy was written and not reported, or copied before its data was there. The slots are
+ * mapped for one read of the disk, and unmapped while it is under way. After that nobody reaches the page,
+ * the entry stays empty, and if it was written then somebody has reported it. */
 #pragma once
 
 #include "arch/devices/dma_memory.h"
@@ -21,8 +22,9 @@
 #include <stdint.h>
 
 #define STRESS_NVME_IOVA (256 * MIB)
-#define STRESS_KEPT_IOVA (4 * GIB) /* 2 MiB of 4 KiB leaves */
-#define STRESS_KEPT      512u
+#define STRESS_KEPT_IOVA (4 * GIB)
+#define STRESS_BLOCK     512u               /* kept pages: 2 MiB */
+#define STRESS_KEPT      (2 * STRESS_BLOCK) /* the first block as 4 KiB leaves, the second as it comes */
 #define STRESS_SLOT_IOVA (5 * GIB)
 #define STRESS_SLOTS     32u
 #define STRESS_SLOT_SPAN (2 * MIB) /* how far apart at most */
@@ -36,6 +38,9 @@ struct stress_slot {
     bool written;            /* by the device, while it was mapped */
     bool reported;           /* by the unmap */
 };
+
+#define STRESS_CHANGED_IOVA (STRESS_KEPT_IOVA + STRESS_BLOCK * PAGE_SIZE)
+#define STRESS_CHANGED_LAST (STRESS_KEPT_IOVA + STRESS_KEPT * PAGE_SIZE - 1)
 
 /* What went wrong, by kind; each counted by one CPU, but for the error. */
 struct stress_wrong {
@@ -53,12 +58,14 @@ struct stress {
     bool has_nvme, has_edu;
     unsigned char *kept, *copies, *slot_pages;
     uint64_t *bitmap;
+    struct dirty_bitmap merged; /* what iommu_merge() reports; words atomic */
+    uint64_t merged_words[STRESS_BLOCK / 64];
     uint64_t slot_stride;
     uint64_t head_start_ns; /* from a device's order to the unmap: the mapper's */
     struct stress_slot slots[STRESS_SLOTS];
     struct stress_wrong wrong;
     /* How far it got. */
-    uint32_t passes, copied, maps, reads, edu_transfers;
+    uint32_t passes, copied, maps, changes, reads, edu_transfers;
     /* Between CPUs, all atomic. */
     uint32_t stop;
     uint32_t passes_begun, passes_ended;

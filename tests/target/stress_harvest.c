@@ -24,10 +24,11 @@ static void harvest(struct stress *stress, uint64_t iova, uint64_t last)
         stress_fail(stress, error);
 }
 
-/* demo_map_small() has turned the pages round by one. */
-static uint64_t offset_of(unsigned page)
+/* What was written before a merge took the parts' leaves away. */
+static void take_merged(struct stress *stress)
 {
-    return (page + 1) % STRESS_KEPT * PAGE_SIZE;
+    for (unsigned word = 0; word < ARRAY_SIZE(stress->merged_words); word++)
+        stress->bitmap[STRESS_BLOCK / 64 + word] |= atomic_exchange(&stress->merged_words[word], 0);
 }
 
 static uint32_t copy_reported(struct stress *stress)
@@ -37,7 +38,7 @@ static uint32_t copy_reported(struct stress *stress)
     for (unsigned page = 0; page < STRESS_KEPT; page++) {
         if (!is_set(stress->bitmap, page))
             continue;
-        memcpy(stress->copies + offset_of(page), stress->kept + offset_of(page), PAGE_SIZE);
+        memcpy(stress->copies + page * PAGE_SIZE, stress->kept + page * PAGE_SIZE, PAGE_SIZE);
         count++;
     }
     return count;
@@ -52,7 +53,8 @@ uint32_t stress_pass(struct stress *stress)
      * between looks at both, on the other side of iommu_unmap()'s atomics. */
     atomic_write(&stress->passes_begun, stress->passes_begun + 1);
     atomic_fence_full();
-    harvest(stress, STRESS_KEPT_IOVA, STRESS_KEPT_IOVA + STRESS_KEPT * PAGE_SIZE - 1);
+    harvest(stress, STRESS_KEPT_IOVA, STRESS_CHANGED_LAST);
+    take_merged(stress);
     copied = copy_reported(stress);
     harvest(stress, STRESS_SLOT_IOVA, slots_last);
     for (unsigned slot = 0; slot < STRESS_SLOTS; slot++)

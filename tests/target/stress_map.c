@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The stress of dirty tracking: who maps pages for one read of the disk, and unmaps them under it. */
+/* The stress of dirty tracking: who maps pages for one read of the disk, and unmaps them under it;
+ * and splits and merges the leaf of others. */
 
 #include "arch/cpu/event.h"
 #include "lib/atomic.h"
@@ -106,6 +107,20 @@ static void play(struct stress *stress, unsigned number)
     unmap(stress, slot, iova);
 }
 
+/* Makes the large leaf small ones, or one again, while the disk is read into it. */
+static void change_leaves(struct stress *stress)
+{
+    bool split = !(stress->changes++ & 1);
+    struct pt_leaf leaf;
+    int error = split ? iommu_split(stress->domain, STRESS_CHANGED_IOVA, STRESS_CHANGED_LAST, 0)
+                      : iommu_merge(stress->domain, STRESS_CHANGED_IOVA, STRESS_CHANGED_LAST);
+
+    if (error)
+        stress_fail(stress, error);
+    else if (!iommu_lookup(stress->domain, STRESS_CHANGED_IOVA, &leaf) || leaf.level != (split ? 0 : 1))
+        stress_fail(stress, ERR_INVALID);
+}
+
 void stress_map(void *context)
 {
     struct stress *stress = context;
@@ -113,6 +128,8 @@ void stress_map(void *context)
 
     stress->head_start_ns = HEAD_START_NS;
     /* An entry that came back is one that its table does not count: what the tables do next says nothing. */
-    while (!atomic_read(&stress->stop) && !stress_failed(stress) && !stress->wrong.resurrected)
+    while (!atomic_read(&stress->stop) && !stress_failed(stress) && !stress->wrong.resurrected) {
         play(stress, number++ % STRESS_SLOTS);
+        change_leaves(stress);
+    }
 }

@@ -7,17 +7,15 @@
 #include "lib/pci.h"
 #include "lib/platform.h"
 #include "lib/tap.h"
-#include "tests/target/demo_pool.h"
 #include "tests/target/stress.h"
 #include <string.h>
 
-#define KEPT_ORDER   9
+#define KEPT_ORDER   10
 #define SLOT_ORDER   5
 #define STRESS_CPUS  3 /* a role each */
 #define BITMAP_ORDER 0 /* a bit for each page of the slots' range */
 
-_Static_assert(STRESS_KEPT == 1u << KEPT_ORDER && STRESS_KEPT * PAGE_SIZE == DEMO_BLOCK_BYTES,
-               "the kept pages are one block of demo_map_small()");
+_Static_assert(STRESS_KEPT == 1u << KEPT_ORDER, "a page for each that is kept");
 _Static_assert(STRESS_SLOTS == 1u << SLOT_ORDER, "a page for each slot");
 _Static_assert(STRESS_SLOTS *STRESS_SLOT_SPAN / PAGE_SIZE <= (PAGE_SIZE << BITMAP_ORDER) * 8,
                "the bitmap has them all");
@@ -79,8 +77,11 @@ static int open_devices(struct stress *stress, const struct pci_function *nvme)
 static int map_all(struct stress *stress)
 {
     uint64_t anchor = stress_slot_iova(stress, STRESS_SLOTS);
-    int error = demo_map_small(stress->domain, STRESS_KEPT_IOVA, virt_to_phys(stress->kept));
+    int error = iommu_map(stress->domain, STRESS_KEPT_IOVA, STRESS_CHANGED_LAST, virt_to_phys(stress->kept),
+                          PT_READ | PT_WRITE);
 
+    if (!error)
+        error = iommu_split(stress->domain, STRESS_KEPT_IOVA, STRESS_CHANGED_IOVA - 1, 0);
     if (!error && stress->slot_stride == PAGE_SIZE)
         error =
             iommu_map(stress->domain, anchor, anchor + PAGE_SIZE - 1, virt_to_phys(stress->kept), PT_READ);
@@ -110,6 +111,7 @@ bool stress_open(struct stress *stress, uint64_t slot_stride)
 
     memset(stress, 0, sizeof(*stress));
     stress->slot_stride = slot_stride;
+    stress->merged = (struct dirty_bitmap){stress->merged_words, STRESS_CHANGED_IOVA, STRESS_CHANGED_LAST};
     stress->domain = iommu_domain_create("stress", &error);
     if (!stress->domain) {
         tap_ok(false, "a domain: %s", error_text(error));
@@ -123,8 +125,9 @@ bool stress_open(struct stress *stress, uint64_t slot_stride)
         if (!error)
             error = map_all(stress);
         if (!error)
-            error =
-                iommu_domain_track(stress->domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS});
+            error = iommu_domain_track(stress->domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS,
+                                                                             .level = 1,
+                                                                             .unmapped = &stress->merged});
         if (!error)
             return true;
         tap_ok(false, "pages and devices: %s", error_text(error));

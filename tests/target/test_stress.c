@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* DMA, map, unmap and harvest together, for some seconds. */
+/* DMA, map, unmap, split, merge and harvest together, for some seconds. */
 
 #include "lib/error.h"
 #include "lib/tap.h"
@@ -36,8 +36,9 @@ static void check(struct stress *stress)
 {
     const struct stress_wrong *wrong = &stress->wrong;
 
-    tap_note("%u passes, %u copies, %u maps, %u commands to NVMe, %u to edu", stress->passes, stress->copied,
-             stress->maps, stress->reads, stress->edu_transfers);
+    tap_note("%u passes, %u copies, %u maps, %u splits and merges, %u commands to NVMe, %u to edu",
+             stress->passes, stress->copied, stress->maps, stress->changes, stress->reads,
+             stress->edu_transfers);
     tap_ok(!wrong->error, "every map, unmap, harvest and transfer succeeds (%s)", error_text(wrong->error));
     tap_ok(!wrong->resurrected, "no entry comes back after its unmap");
     tap_ok(!wrong->late, "no page is written after its unmap (%u were)", wrong->late);
