@@ -73,10 +73,9 @@ void console_open_late(const char *config, const struct acpi_console *spcr)
     free(text);
 }
 
-static void feed_shell(struct work *work)
+/* A command that runs events finds itself here again, and leaves what was typed to the loop below it. */
+static void feed_shell(void)
 {
-    (void)work;
-    atomic_write(&console.posted, false);
     if (console.running)
         return;
     console.running = true;
@@ -87,6 +86,13 @@ static void feed_shell(struct work *work)
         shell_input(c);
     }
     console.running = false;
+}
+
+static void run_typed(struct work *work)
+{
+    (void)work;
+    atomic_write(&console.posted, false);
+    feed_shell();
 }
 
 /* In the timer's interrupt. */
@@ -135,17 +141,18 @@ static void run_configured(const char *config)
 
 static void start(struct work *work)
 {
+    (void)work;
     console.running = true;
     run_configured(console.config);
     console.running = false;
     shell_prompt();
-    feed_shell(work);
+    feed_shell(); /* what was typed meanwhile; its event may be queued still, and finds nothing */
 }
 
 void console_start(const char *config)
 {
     console.config = config;
-    console.work.run = feed_shell;
+    console.work.run = run_typed;
     console.start.run = start;
     event_post(0, &console.start);
     apic_timer_start(POLL_NS, poll, NULL);

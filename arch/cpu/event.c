@@ -6,6 +6,7 @@
 #include "arch/cpu/instructions.h"
 #include "arch/cpu/interrupt.h"
 #include "lib/atomic.h"
+#include "lib/platform.h"
 #include "lib/rcu.h"
 
 /* How nobody sleeps over an event (store buffering, Dekker's pattern):
@@ -23,6 +24,9 @@ void event_post(unsigned cpu, struct work *work)
     struct cpu *target = cpu_get(cpu);
     uint64_t saved = spin_lock_irq(&target->work_lock);
 
+    /* A list with one node twice would lead in a circle, past all that comes after. */
+    if (work->link.next && !list_empty(&work->link))
+        platform_panic("work for cpu%u is posted while it is queued", cpu);
     list_append(&target->work, &work->link);
     spin_unlock_irq(&target->work_lock, saved);
     atomic_fence_full(); /* fence P */

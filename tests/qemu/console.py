@@ -8,9 +8,11 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.boot import boot, power_off, run_cases
+from harness.console import BOOT_SECONDS
 from harness.qemu import Machine
 from harness.statistics import check_iommu
 
+TYPED_EARLY = 40  # commands
 COMMANDS = ("cpus", "demo", "domains", "dump", "faults", "help", "iommu", "log", "mem", "poweroff", "rcu",
             "reboot", "test", "track", "version")
 LEFT, RIGHT, UP = "\x1b[D", "\x1b[C", "\x1b[A"
@@ -72,5 +74,18 @@ def commands(report):
         power_off(report, console, "console")
 
 
+def typed_early(report):
+    """What is typed while the commands of lull.cfg run comes after them, and goes on while it is read."""
+    with boot("typed-early", Machine(cpus=2, config="run = log; log; log")) as console:
+        console.wait_for("ready: 2 CPUs", BOOT_SECONDS)
+        console.type("version\r" * TYPED_EARLY)
+        for _ in range(1 + TYPED_EARLY):
+            console.wait_prompt()
+        report.ok(True, f"{TYPED_EARLY} commands typed early are all run")
+        output = console.command("test cpu_event*")
+        report.ok("not ok" not in output and "ok " in output, "and each CPU's events are still run", output)
+        power_off(report, console, "typed early")
+
+
 if __name__ == "__main__":
-    run_cases((commands,))
+    run_cases((commands,), (typed_early,))
