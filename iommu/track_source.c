@@ -21,31 +21,44 @@ static bool clip(const struct iommu_track_source *source, uint64_t first, uint64
     return first <= *last;
 }
 
+/* From here on nobody else changes how it is tracked. False: somebody does, or has it tracked. */
+static bool take(struct iommu_domain *domain)
+{
+    bool taken = false;
+
+    if (!atomic_compare_exchange(&domain->is_source, &taken, true))
+        return false;
+    atomic_fence_full(); /* its partner is in iommu_domain_track(), which enters and then looks */
+    if (!atomic_read(&domain->tracking.changing) && atomic_read(&domain->tracking.how) == IOMMU_TRACKING_OFF)
+        return true;
+    atomic_write_release(&domain->is_source, false);
+    return false;
+}
+
 static int start(struct tracker_source *any, unsigned level, struct dirty_bitmap *unmapped)
 {
     struct iommu_track_source *source = of(any);
-    struct iommu_domain_info info;
     int error;
 
-    iommu_domain_info(source->domain, &info);
-    if (info.tracking != IOMMU_TRACKING_OFF) {
-        log_error("iommu: domain %s: it is tracked by somebody else", info.name);
+    if (!take(source->domain)) {
+        log_error("iommu: domain %s: it is tracked by somebody else", source->name);
         return ERR_BUSY;
     }
     source->track.level = level;
     source->track.unmapped = unmapped;
-    error = iommu_domain_track(source->domain, &source->track);
-    if (!error)
-        atomic_write(&source->domain->is_source, true);
+    error = iommu_track_as_source(source->domain, &source->track);
+    if (error)
+        atomic_write_release(&source->domain->is_source, false);
     return error;
 }
 
 static int stop(struct tracker_source *any)
 {
     struct iommu_domain *domain = of(any)->domain;
+    int error = iommu_track_as_source(domain, &(struct iommu_track){.how = IOMMU_TRACKING_OFF});
 
-    atomic_write(&domain->is_source, false);
-    return iommu_domain_track(domain, &(struct iommu_track){.how = IOMMU_TRACKING_OFF});
+    atomic_write_release(&domain->is_source, false);
+    return error;
 }
 
 static int pass(struct tracker_source *any, uint64_t first, uint64_t last, struct dirty_bitmap *bitmap,
@@ -72,7 +85,7 @@ static void redirect(struct tracker_source *any, struct dirty_bitmap *unmapped)
     int error;
 
     source->track.unmapped = unmapped;
-    error = iommu_domain_track(source->domain, &source->track);
+    error = iommu_track_as_source(source->domain, &source->track);
     /* No hardware has a part in this, and the domain's tracking is the tracker's alone. */
     if (error)
         platform_panic("iommu: domain %s: its reports of unmaps cannot go elsewhere: %s", source->name,

@@ -132,17 +132,45 @@ static int change(struct iommu_domain *domain, const struct iommu_track *track)
     return start(domain, track);
 }
 
-int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *track)
+static bool enter(struct iommu_domain *domain)
 {
     uint32_t idle = 0;
+
+    return atomic_compare_exchange(&domain->tracking.changing, &idle, 1u);
+}
+
+static void leave(struct iommu_domain *domain)
+{
+    atomic_write_release(&domain->tracking.changing, 0u);
+}
+
+/* The look at is_source comes after entering: a tracker that makes the domain its source beside it finds it
+ * tracked, or changing, or is found here. */
+int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *track)
+{
     int error = check_track(domain, track);
 
     if (error)
         return error;
-    if (!atomic_compare_exchange(&domain->tracking.changing, &idle, 1u))
+    if (!enter(domain))
         return ERR_BUSY;
+    error = atomic_read(&domain->is_source) ? refuse(domain, ERR_BUSY, "it is part of a tracker")
+                                            : change(domain, track);
+    leave(domain);
+    return error;
+}
+
+/* Whoever else is in there leaves soon, since he finds that he must not. */
+int iommu_track_as_source(struct iommu_domain *domain, const struct iommu_track *track)
+{
+    int error = check_track(domain, track);
+
+    if (error)
+        return error;
+    while (!enter(domain))
+        platform_relax();
     error = change(domain, track);
-    atomic_write_release(&domain->tracking.changing, 0u);
+    leave(domain);
     return error;
 }
 
@@ -280,6 +308,7 @@ static void add_stats(struct harvest_stats *to, const struct harvest_stats *stat
     to->audited += stats->audited;
     to->audit_dirty += stats->audit_dirty;
     to->invalidation_ns += stats->invalidation_ns;
+    to->leaving += stats->leaving;
 }
 
 /* What was reported before this completes could be copied before the last write through a translation that
@@ -288,13 +317,20 @@ static int confirm_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t 
                            struct harvest_stats *stats)
 {
     uint64_t count = add_unconfirmed(domain, gather), begin_ns;
+    bool owed = unmapped_take_over(domain);
     int error;
 
+    /* The pages that an unmap took out may be written still: the pass is not over before they are not. */
+    if (owed && !mutant(UNMAP_OWES_NOTHING)) {
+        gather_add_range(gather, 0, pt_span_last(&domain->pt));
+        gather_add_table_entries(gather);
+    }
     if (gather_empty(gather) || mutant(NO_HARVEST_INVALIDATION))
         return 0;
     begin_ns = platform_time_ns();
     error = domain->ops->invalidate(domain, gather);
     stats->invalidation_ns += platform_time_ns() - begin_ns;
+    unmapped_confirmed(domain, owed, error);
     if (!error) {
         forget_unconfirmed(domain, count);
         return 0;
@@ -316,6 +352,17 @@ static int harvest_dirty_bits(struct iommu_domain *domain, uint64_t iova, uint64
     return flags & HARVEST_KEEP ? 0 : confirm_harvest(domain, iova, last, &gather, stats);
 }
 
+/* Nothing is cleared; but what an unmap left unconfirmed is to be confirmed. */
+static int harvest_all_writable(struct iommu_domain *domain, uint64_t iova, uint64_t last,
+                                struct dirty_bitmap *bitmap, unsigned flags, struct harvest_stats *stats)
+{
+    struct gather gather;
+
+    gather_init(&gather);
+    stats->dirty = stats->entries = iommu_mark_writable(domain, iova, last, bitmap);
+    return flags & HARVEST_KEEP ? 0 : confirm_harvest(domain, iova, last, &gather, stats);
+}
+
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
                   unsigned flags, struct harvest_stats *stats)
 {
@@ -325,9 +372,11 @@ int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, str
     if (error)
         return error;
     if (atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE)
-        own.dirty = own.entries = iommu_mark_writable(domain, iova, last, bitmap);
+        error = harvest_all_writable(domain, iova, last, bitmap, flags, &own);
     else
         error = harvest_dirty_bits(domain, iova, last, bitmap, flags, &own);
+    atomic_fence_full(); /* the scan before the count: unmapped.c */
+    own.leaving = mutant(LEAVING_NOT_COUNTED) ? 0 : atomic_read(&domain->tracking.leaving);
     if (stats)
         add_stats(stats, &own);
     return error;

@@ -26,6 +26,7 @@ struct iommu_tracking_state {
     bool no_pruning;
     struct dirty_bitmap *unmapped;
     uint32_t unmapped_users;          /* CPUs that may be writing into it */
+    uint32_t leaving;                 /* unmaps and merges that have not reported yet */
     bool owes_unmapped;               /* an unmap was not confirmed: its pages may be being written still */
     struct spinlock unconfirmed_lock; /* over the next three */
     uint64_t unconfirmed_iova;  /* what a harvest has cleared and no invalidation confirmed: iova > last */
@@ -68,6 +69,9 @@ void unmapped_confirmed(struct iommu_domain *domain, bool owed, int error);
 /* Has the domain go by another track->unmapped, or none, and returns when nobody uses the one before.
  * ERR_TIMEOUT: somebody does still. */
 int unmapped_change(struct iommu_domain *domain, struct dirty_bitmap *bitmap) MUST_CHECK;
+
+/* iommu_domain_track() by the tracker whose source the domain is, which alone may call it then. */
+int iommu_track_as_source(struct iommu_domain *domain, const struct iommu_track *track) MUST_CHECK;
 
 /* NULL if the domain can be tracked in some way. The walk runs beside map and unmap, so tables must outlive
  * it. And if it can be tracked by dirty bits. */

@@ -10,6 +10,11 @@
  *   page mapped, so it was made before the invalidation completed, which this CPU has seen before it looks.
  * So it sees the pointer.
  *
+ * - A harvest that finds an entry empty of which the notes are here. They are counted as leaving, by a locked
+ *   instruction before anything is taken out, and no more when they are handed on. The harvest reads that
+ *   after its scan, full fence in between: so it has seen the dirty bit in the tree, or counts this one, or
+ *   the report is there already. Who wants all there is harvests until none is leaving.
+ *
  * - A stop, or a change to another bitmap, after which the caller may free the first. It writes the pointer,
  *   full fence, and waits until there are no users; here the users are raised by a locked instruction before
  *   the pointer is read (hold()). So one of the two sees the other. What is under way when tracking stops
@@ -97,9 +102,25 @@ static bool make_notes(struct iommu_domain *domain, struct unmapped *unmapped)
     return unmapped->notes.words;
 }
 
+/* Without memory for notes the caller's bitmap gets it at once: all of it, since what a bitmap that was to be
+ * reported to asks for is not known any more. */
+static void mark_all_writable(struct iommu_domain *domain, struct unmapped *unmapped)
+{
+    struct unmapped clipped = {.iova = unmapped->iova, .last = unmapped->last, .notes = {NULL, ~0ull, 0}};
+
+    if (unmapped->noted) {
+        (void)iommu_mark_writable(domain, unmapped->notes.iova, unmapped->notes.last, &unmapped->notes);
+    } else if (unmapped->dirty) {
+        clip(&clipped, unmapped->dirty);
+        if (clipped.notes.iova <= clipped.notes.last)
+            (void)iommu_mark_writable(domain, clipped.notes.iova, clipped.notes.last, unmapped->dirty);
+    }
+}
+
 void unmapped_begin(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty,
                     struct unmapped *unmapped)
 {
+    (void)atomic_fetch_add(&domain->tracking.leaving, 1u);
     /* In this order: a start writes how it is tracked before the pointer. */
     bool reported = atomic_read_acquire(&domain->tracking.unmapped);
     bool all_writable = atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE;
@@ -109,8 +130,8 @@ void unmapped_begin(struct iommu_domain *domain, uint64_t iova, uint64_t last, s
     unmapped->dirty = dirty;
     unmapped->noted = (reported || (all_writable && dirty)) && make_notes(domain, unmapped);
     unmapped->bitmap = unmapped->noted ? &unmapped->notes : dirty;
-    if (unmapped->noted && all_writable)
-        (void)iommu_mark_writable(domain, unmapped->notes.iova, unmapped->notes.last, &unmapped->notes);
+    if (all_writable)
+        mark_all_writable(domain, unmapped);
 }
 
 /* What the notes say, a run of pages at a time. */
@@ -159,6 +180,7 @@ void unmapped_end(struct iommu_domain *domain, struct unmapped *unmapped)
         report(unmapped, bitmap);
         release(domain);
     }
+    (void)atomic_fetch_sub(&domain->tracking.leaving, 1u);
     if (!unmapped->noted)
         return;
     if (unmapped->dirty)

@@ -34,6 +34,9 @@
     X(SPLIT_FORGETS_WALKED, "a split leaves S clear, and the table is left out with what is dirty in it")    \
     X(UNCONFIRMED_FORGOTTEN,                                                                                 \
       "a harvest does not invalidate what one before it cleared and nobody confirmed")                       \
+    X(LEAVING_NOT_COUNTED,                                                                                   \
+      "a last pass does not wait for the report of an unmap that took pages out before it")                  \
+    X(UNMAP_OWES_NOTHING, "a pass is over though an unmap before it was not confirmed")                      \
     X(SSADE_WITHOUT_INVALIDATION, "tracking starts, and units go on by what they have cached")               \
     X(TRACK_MISSES_ATTACH, "a device that is attached beside the start of tracking gets an entry of before") \
     X(ENTRIES_UNLOCKED, "who starts or stops tracking looks for entries while a detach frees their tables")  \

@@ -5,7 +5,9 @@
  * A tracker covers the guest-physical addresses [0, last] of one VM. It knows its sources by their ops alone.
  * What it promises, from when tracker_start() has returned: every write that is over before a pass begins is
  * in the report of this pass or of one before it, if that pass succeeds. A report comes after everybody was
- * made to set dirty bits anew, so what is copied then is newer than what was reported. A pass that fails
+ * made to set dirty bits anew, so what is copied then is newer than what was reported. What an unmap that is
+ * under way has taken out is in the report of the next pass after it has returned; tracker_finish() goes on
+ * until none is under way. A pass that fails
  * reports nothing and loses nothing: its pages are in the report of the next one that succeeds. Too much may
  * be reported, too little never.
  *
@@ -154,8 +156,9 @@ int tracker_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned 
                  struct tracker_pass *pass) MUST_CHECK;
 
 /* For when writers have stopped and are drained: whole passes, until one finds nothing any more, or there is
- * a source that guesses, and one has succeeded. A pass that fails is tried again. *pass (may be NULL) is the
- * last one. ERR_TIMEOUT: pages were reported still after timeout_ns, so somebody writes; the errors of
+ * a source that guesses, and one has succeeded; and no unmap is under way (pass->found.leaving). A pass that
+ * fails is tried again. *pass (may be NULL) is the last one. ERR_TIMEOUT: pages were reported still after
+ * timeout_ns, so somebody writes, or there was an unmap under way at the end of each pass; the errors of
  * tracker_pass(): the last one failed. report has what was found until then. */
 int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_t timeout_ns,
                    struct tracker_pass *pass) MUST_CHECK;

@@ -3,6 +3,8 @@
  * them have succeeded. */
 #include "lib/error.h"
 #include "lib/mutant.h"
+#include "lib/platform.h"
+#include "lib/rcu.h"
 #include "lib/tracker_state.h"
 #include <string.h>
 
@@ -73,6 +75,7 @@ static void add_found(struct harvest_stats *sum, const struct harvest_stats *fou
     sum->audited += found->audited;
     sum->audit_dirty += found->audit_dirty;
     sum->invalidation_ns += found->invalidation_ns;
+    sum->leaving += found->leaving;
 }
 
 int tracker_look(struct tracker *tracker, unsigned flags, struct tracker_pass *pass)
@@ -164,6 +167,12 @@ int tracker_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned 
     return error;
 }
 
+/* Nothing is left to find, nor on its way from what was mapped. */
+static bool has_all(const struct tracker_pass *pass)
+{
+    return !pass->found.leaving && (!pass->reported || pass->guessed);
+}
+
 int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_t timeout_ns,
                    struct tracker_pass *pass)
 {
@@ -175,8 +184,11 @@ int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_
         pass = &own;
     do {
         error = tracker_pass(tracker, report, TRACKER_WHOLE, pass);
-        if (error == ERR_INVALID || error == ERR_BUSY || (!error && (!pass->reported || pass->guessed)))
+        if (error == ERR_INVALID || error == ERR_BUSY || (!error && has_all(pass)))
             return error;
+        /* An unmap may wait for a grace period. */
+        rcu_quiescent();
+        platform_relax();
     } while (platform_time_ns() < end_ns);
     return error ? error : ERR_TIMEOUT;
 }

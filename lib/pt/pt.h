@@ -93,7 +93,10 @@ struct harvest_stats {
     uint64_t pruned;      /* entries above level 0 that were passed over with all below */
     uint64_t audited;     /* tables looked at that would have been left out, */
     uint64_t audit_dirty; /* and dirty leaves found in those: hardware does not set accessed as it should */
-    uint64_t invalidation_ns; /* of what the pass called for: filled in by who has it invalidated */
+    /* Filled in by who calls the engine: */
+    uint64_t invalidation_ns; /* of what the pass called for */
+    uint64_t leaving; /* unmaps that were under way when it had looked: what they took out may not be reported
+                         yet */
 };
 
 /* One format of tables. */

@@ -186,6 +186,45 @@ static void unmaps_report_after_their_invalidation(void **state)
     assert_true(is_reported(7));
 }
 
+static int finished; /* what tracker_finish() said, */
+static bool finished_with_7;
+
+static void finish_meanwhile(void)
+{
+    finished = tracker_finish(tracker, &report, NS_PER_MS, NULL);
+    finished_with_7 = is_reported(7);
+}
+
+/* Its writers have stopped, and the page is in nothing but the notes of its unmap. */
+static void last_passes_wait_for_unmaps_under_way(void **state)
+{
+    (void)state;
+    start(0);
+    device_write(7);
+    hardware.during = finish_meanwhile;
+    assert_int_equal(iommu_unmap(domain, GPA + 7 * PAGE_SIZE, GPA + 8 * PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(finished, ERR_TIMEOUT);
+    assert_false(finished_with_7);
+    assert_int_equal(tracker_finish(tracker, &report, NS_PER_S, NULL), 0);
+    assert_true(is_reported(7));
+}
+
+/* What is under way may land in its page until somebody confirms that it is over. */
+static void passes_fail_while_an_unmap_is_not_confirmed(void **state)
+{
+    (void)state;
+    start(0);
+    device_write(7);
+    hardware.result = ERR_TIMEOUT;
+    assert_int_equal(iommu_unmap(domain, GPA + 7 * PAGE_SIZE, GPA + 8 * PAGE_SIZE - 1, NULL), ERR_TIMEOUT);
+    assert_int_equal(tracker_pass(tracker, &report, 0, NULL), ERR_TIMEOUT);
+    assert_int_equal(tracker_finish(tracker, &report, NS_PER_MS, NULL), ERR_TIMEOUT);
+    assert_false(is_reported(7));
+    hardware.result = 0;
+    assert_int_equal(tracker_finish(tracker, &report, NS_PER_S, NULL), 0);
+    assert_true(is_reported(7));
+}
+
 static void unmaps_report_where_the_range_grew(void **state)
 {
     (void)state;
@@ -285,6 +324,34 @@ static void a_domain_has_one_tracker(void **state)
     start(0);
 }
 
+/* Who changed how it is tracked would take the tracker's reports of unmaps away. */
+static void a_domain_of_a_tracker_is_tracked_by_nobody_else(void **state)
+{
+    struct iommu_track track = {.how = IOMMU_TRACKING_DIRTY_BITS, .no_pruning = true};
+
+    (void)state;
+    start(0);
+    assert_int_equal(iommu_domain_track(domain, &track), ERR_BUSY);
+    track.how = IOMMU_TRACKING_OFF;
+    assert_int_equal(iommu_domain_track(domain, &track), ERR_BUSY);
+    assert_non_null(strstr(host_log(), "it is part of a tracker"));
+    device_write(7);
+    assert_int_equal(iommu_unmap(domain, GPA + 7 * PAGE_SIZE, GPA + 8 * PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(pages_of_pass(), 1);
+    assert_int_equal(tracker_stop(tracker), 0);
+    assert_int_equal(iommu_domain_track(domain, &track), 0);
+}
+
+/* Another CPU is in iommu_domain_track(). */
+static void a_domain_that_is_changing_is_taken_by_no_tracker(void **state)
+{
+    (void)state;
+    domain->tracking.changing = 1;
+    assert_int_equal(tracker_start(tracker, 0, TRACKER_NONE_DIRTY), ERR_BUSY);
+    domain->tracking.changing = 0;
+    start(0);
+}
+
 #define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -293,6 +360,8 @@ int main(void)
         TEST_CASE(leaves_are_split_while_it_tracks),
         TEST_CASE(unmaps_report_to_the_tracker),
         TEST_CASE(unmaps_report_after_their_invalidation),
+        TEST_CASE(last_passes_wait_for_unmaps_under_way),
+        TEST_CASE(passes_fail_while_an_unmap_is_not_confirmed),
         TEST_CASE(unmaps_report_where_the_range_grew),
         TEST_CASE(a_pass_tells_what_invalidations_took),
         TEST_CASE(a_pass_that_is_not_confirmed_comes_with_the_next),
@@ -300,6 +369,8 @@ int main(void)
         TEST_CASE(without_dirty_bits_all_that_is_writable_is),
         TEST_CASE(a_domain_stays_while_it_is_tracked),
         TEST_CASE(a_domain_has_one_tracker),
+        TEST_CASE(a_domain_of_a_tracker_is_tracked_by_nobody_else),
+        TEST_CASE(a_domain_that_is_changing_is_taken_by_no_tracker),
     };
 
     host_memory_init(256 * MIB);

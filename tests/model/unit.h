@@ -75,6 +75,7 @@ struct unit {
     /* The queue's. */
     struct unit_pending pending[UNIT_PENDING_MAX];
     unsigned pending_count;
+    unsigned next_tag; /* of a request to a device: 32 may be under way (PCI Express, 10.3.1) */
     unsigned fetch_epoch;
     bool ends_in_wait; /* so does what was fetched since the queue came on */
 

@@ -14,6 +14,8 @@
 #define AWAITED_BY_QUEUE     1u
 #define AWAITED_BY_REGISTERS 2u
 
+#define TAGS 32u /* of requests to devices */
+
 struct waiting {
     struct unit *unit;
     uint8_t by;
@@ -215,14 +217,23 @@ static void invalidate_interrupts(struct unit *unit, uint64_t word0)
         pay(unit, UNIT_OWES_INTERRUPTS, 0);
 }
 
+/* One that no request under way has: a device answers in any order. The queue holds fewer than there are. */
+static unsigned draw_tag(struct unit *unit)
+{
+    while (unit_queue_awaits(unit, unit->next_tag % TAGS))
+        unit->next_tag++;
+    return unit->next_tag++ % TAGS;
+}
+
 /* A message to the device; its answer completes the descriptor. */
-static void send_to_device(struct unit_pending *descriptor, uint16_t source_id, bool has_pasid,
-                           uint32_t pasid, bool s)
+static void send_to_device(struct unit *unit, struct unit_pending *descriptor, uint16_t source_id,
+                           bool has_pasid, uint32_t pasid, bool s)
 {
     uint64_t address = descriptor->word[1] & SPEC_DESCRIPTOR_ADDRESS;
     unsigned lg2 = spec_ats_range_lg2(address, s);
     struct device *device = device_find(source_id);
 
+    descriptor->tag = draw_tag(unit);
     descriptor->awaits_device = true;
     if (lg2 < 64)
         address &= ~((1ull << lg2) - 1);
@@ -252,10 +263,10 @@ void unit_invalidate(struct unit *unit, struct unit_pending *descriptor)
         invalidate_interrupts(unit, word0);
         break;
     case SPEC_DESCRIPTOR_DEVICE:
-        send_to_device(descriptor, SPEC_DEVICE_SID(word0), false, 0, word1 & SPEC_DEVICE_S);
+        send_to_device(unit, descriptor, SPEC_DEVICE_SID(word0), false, 0, word1 & SPEC_DEVICE_S);
         break;
     default:
-        send_to_device(descriptor, SPEC_PASID_DEVICE_SID(word0), true,
+        send_to_device(unit, descriptor, SPEC_PASID_DEVICE_SID(word0), true,
                        word1 & SPEC_PASID_DEVICE_GI ? DEVICE_ALL_PASIDS : SPEC_DESCRIPTOR_PASID(word0),
                        word1 & SPEC_PASID_DEVICE_S);
         break;
