@@ -32,8 +32,12 @@ enum iommu_translation {
 
 /* Whether harvests may leave out what accessed bits say was not touched (HARVEST_PRUNE). */
 enum iommu_prune {
-    IOMMU_PRUNE_AUTO, /* where the specification says enough: first stage, and no unit in caching mode */
-    IOMMU_PRUNE_ON, /* where it does not too, and then part of what was left out is looked at all the same */
+    /* Where the specification says enough: first stage, no unit in caching mode, and none with the erratum
+     * accessed-is-dirty. */
+    IOMMU_PRUNE_AUTO,
+    /* Where it does not too, and then part of what was left out is looked at all the same: until that finds
+     * it, or a harvest that does not prune, a write may be in no report. */
+    IOMMU_PRUNE_ON,
     IOMMU_PRUNE_OFF,
 };
 
@@ -225,9 +229,10 @@ struct iommu_track {
  * any time. A stop of what is off does nothing. ERR_INVALID: the arguments, or how would change.
  * ERR_UNSUPPORTED: the domain cannot be tracked by dirty bits, for a reason that the log has (and
  * iommu_domain_info()); the caller may ask for IOMMU_TRACKING_ALL_WRITABLE then. ERR_BUSY: another CPU is in
- * here. ERR_TIMEOUT, ERR_HARDWARE: a unit did not confirm. A start is undone then, and no device is tracked;
- * devices of a unit that does not even confirm that are cut off. A stop is carried out all the same, and
- * nobody uses track->unmapped any more unless the log says that somebody does (ERR_TIMEOUT). */
+ * here, or the domain is part of a tracker (track_source.h). ERR_TIMEOUT, ERR_HARDWARE: a unit did not
+ * confirm. A start is undone then, and no device is tracked; devices of a unit that does not even confirm
+ * that are cut off. A stop is carried out all the same, and nobody uses track->unmapped any more unless the
+ * log says that somebody does (ERR_TIMEOUT). */
 int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *track) MUST_CHECK;
 
 /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] of a domain that is tracked into

@@ -125,8 +125,9 @@ enum tracker_first {
  * and the errors of the sources. */
 int tracker_start(struct tracker *tracker, unsigned level, enum tracker_first first) MUST_CHECK;
 
-/* Stops every source, and merges what it split. Nothing is tracked when it returns, unless it was ERR_BUSY,
- * or ERR_INVALID: nothing was. Otherwise the first error of a source, after everything was tried. */
+/* Stops every source, and where tracker_start() split, merges all that fits, also what was small before.
+ * Nothing is tracked when it returns, unless it was ERR_BUSY, or ERR_INVALID: nothing was. Otherwise the
+ * first error of a source, after everything was tried. */
 int tracker_stop(struct tracker *tracker) MUST_CHECK;
 
 enum tracker_pass_flags {

@@ -158,6 +158,8 @@ static struct iommu_pruning choose_pruning(const struct vtd_stage_limits *limits
         pruning.why_not = limits->why_not_dirty;
     else if (wanted == IOMMU_PRUNE_OFF)
         pruning.why_not = "switched off";
+    else if (wanted == IOMMU_PRUNE_AUTO && vtd_errata() & VTD_ERRATUM_ACCESSED_IS_DIRTY)
+        pruning.why_not = "walks overwrite entries that change (accessed-is-dirty), and pruning changes more";
     else if (wanted == IOMMU_PRUNE_AUTO && stage == VTD_SECOND_STAGE)
         pruning.why_not = "accessed bits of a second stage are not believed unless it is asked for (prune)";
     else if (wanted == IOMMU_PRUNE_AUTO && vtd_limits()->caching_mode)

@@ -15,10 +15,11 @@ enum pt_scan { PT_SCAN_PLAIN, PT_SCAN_AVX2 };
  * an entry was read is for the next one who asks. Any context. */
 extern uint64_t (*pt_scan_lines)(const uint64_t *table, uint64_t mask);
 
-/* Chooses how that is done from now on; plain until then. AVX2 only where all CPUs have it and have it
- * switched on (CR4.OSXSAVE, XCR0): the vector registers that it uses are put back as they were, so they may
- * be a guest's; but not XCR0, which says whether AVX may be used at all, so who runs a guest with another one
- * puts this one back before anything is harvested. Once, before tables are harvested; and by tests. */
+/* Chooses how that is done from now on; plain until then. The caller knows that all CPUs have AVX2 and have
+ * it switched on (CR4.OSXSAVE, XCR0). The vector registers that it uses are put back as they were, 256 bits
+ * of each, so they may be a guest's while XCR0 has no more than x87, SSE and AVX. With AVX-512 on (bits 5 to
+ * 7) the upper halves of ZMM0 to ZMM5 are lost: who runs a guest with another XCR0 puts such a one back
+ * before anything is harvested. Once, before tables are harvested; and by tests. */
 void pt_scan_select(enum pt_scan scan);
 
 /* What PT_SCAN_AVX2 stands for. */

@@ -28,6 +28,8 @@ static const struct iommu_track off = {.how = IOMMU_TRACKING_OFF};
 static const struct iommu_track bits = {.how = IOMMU_TRACKING_DIRTY_BITS, .level = PT_LEAF_LEVEL_MAX};
 static const struct iommu_track all_writable = {.how = IOMMU_TRACKING_ALL_WRITABLE};
 
+static const char *oem = "INTEL ";
+
 static void init(struct iommu_config config)
 {
     uint8_t table[256];
@@ -35,7 +37,7 @@ static void init(struct iommu_config config)
 
     host_set_time_ns(0);
     host_log_clear();
-    assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, "INTEL "), &config), 0);
+    assert_int_equal(iommu_init(table, fake_vtd_dmar(table, 2, oem), &config), 0);
     domain = iommu_domain_create("guest", &error);
     assert_int_equal(error, 0);
 }
@@ -383,6 +385,30 @@ static void pruning_goes_by_stage_caching_mode_and_configuration(void **state)
     start(state);
 }
 
+/* A walk of stock QEMU writes back what it read before. */
+static void an_emulator_that_overwrites_entries_is_not_pruned_unless_asked(void **state)
+{
+    static const struct {
+        enum iommu_prune prune;
+        bool prunes;
+    } cases[] = {{IOMMU_PRUNE_AUTO, false}, {IOMMU_PRUNE_ON, true}};
+
+    stop(state);
+    oem = "BOCHS ";
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct iommu_domain_info info;
+
+        install(0);
+        init((struct iommu_config){.translation = IOMMU_TRANSLATION_FIRST_STAGE, .prune = cases[i].prune});
+        iommu_domain_info(domain, &info);
+        assert_int_equal(info.prunes, cases[i].prunes);
+        assert_true(info.prunes || strstr(info.why_not_prunes, "accessed-is-dirty"));
+        end();
+    }
+    oem = "INTEL ";
+    start(state);
+}
+
 int main(void)
 {
 #define RUNNING(test) cmocka_unit_test_setup_teardown(test, start, stop)
@@ -399,6 +425,7 @@ int main(void)
         RUNNING(a_first_stage_changes_no_entry_and_is_invalidated_at_the_start),
         RUNNING(units_that_cannot_are_refused_by_name),
         RUNNING(pruning_goes_by_stage_caching_mode_and_configuration),
+        RUNNING(an_emulator_that_overwrites_entries_is_not_pruned_unless_asked),
     };
 
     host_memory_init(64 * MIB);
