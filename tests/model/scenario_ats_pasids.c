@@ -3,6 +3,7 @@
  * of the domains: on both lists it is one device, with one context entry and one ATS. */
 #include "iommu/vtd/vtd.h"
 #include "lib/error.h"
+#include "lib/platform.h"
 #include "lib/units.h"
 #include "tests/model/scenario_driver.h"
 #include "tests/model/sometimes.h"
@@ -201,6 +202,10 @@ SCENARIO(ats_pasids_silent_x_unmaps, .kind = SCENARIO_RANDOM,
 static void come_by_pasid(void *context)
 {
     (void)context;
+    /* It is long before the unit gives the device up. */
+    if (rig_choose(2))
+        while (!iommu_device_is_cut_off(address))
+            platform_relax();
     attach_error = attach(BY_PASID);
     sometimes(!attach_error);
     sometimes(attach_error);
