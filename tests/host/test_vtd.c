@@ -236,7 +236,7 @@ static void dirty_bits_are_believed_where_the_walk_is_coherent_or_the_erratum_sa
         bool tracks;
         unsigned flags;
     } cases[] = {
-        {"BOCHS ", false, true, PT_INCOHERENT | PT_ACCESSED_IS_DIRTY | PT_PRUNES},
+        {"BOCHS ", false, true, PT_INCOHERENT | PT_ACCESSED_IS_DIRTY},
         {"INTEL ", false, false, PT_INCOHERENT | PT_PRESET_DIRTY},
         {"INTEL ", true, true, PT_PRUNES},
     };
