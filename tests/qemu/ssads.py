@@ -5,6 +5,7 @@ second-stage tables too: self-test, harvests, demo, and a stress that an emulato
 write does not pass. All of it without what errata allow."""
 
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -21,8 +22,16 @@ STAGES = {"second": SECOND_STAGE_SSADS, "first": FIRST_STAGE_SSADS}
 # Between reading an entry and writing it the unit then does nothing for so long, which the stress needs to
 # meet it there within seconds. Without it a plain write goes wrong too, but not in any test's time.
 WINDOW = {"x-ssads-window": "400"}
-PLAIN = {**WINDOW, "x-ssads-plain": "on"}
-LATE = {"x-ssads-drain": "off"}
+
+# What a unit may do wrong, and how the stress then ends. One that overwrites what changed while it walked
+# brings a leaf back that was unmapped, or writes to a table that was merged and freed, which ends in any
+# panic. The other says that an invalidation is over while a disk's data is still to come.
+FAULTS = {
+    "plain writes": ({**WINDOW, "x-ssads-plain": "on"}, r"^not ok \d+ - stress_leaves: .*\n|panic: .*\n"),
+    "late data": ({"x-ssads-drain": "off"},
+                  r"^not ok \d+ - stress_leaves: (?:no page is written after its unmap|the copies of ).*\n"),
+}
+BOOTS_WITH_FAULT = 3
 
 
 def machine(stage, more=None, **others):
@@ -65,25 +74,21 @@ def stress(report, stage, how, more):
         power_off(report, console, what)
 
 
-def plain_writes_fail(report, stage):
-    """The same stress finds a unit out that overwrites what changed while it walked: a leaf is there again
-    that was unmapped, or a table that was merged and freed."""
-    with boot(f"ssads-plain-{stage}", machine(stage, PLAIN, memory="1G")) as console:
-        console.wait_prompt()
-        console.type("test stress_leaves\r")
-        wrong = (r"(?m)^not ok \d+ - stress_leaves: no entry comes back after its unmap$|"
-                 r"panic: .*a walker is in a table that was freed")
-        found = console.wait_for(wrong, STRESS_SECONDS, panics=False)
-        report.ok(found, f"{stage} stage: plain writes bring entries back, and the stress says so")
-
-
-def late_data_fails(report, stage):
-    """And it finds out one that says that an invalidation is over while a disk's data is still to come."""
-    with boot(f"ssads-late-{stage}", machine(stage, LATE, memory="1G")) as console:
-        console.wait_prompt()
-        wrong = r"(?m)^not ok \d+ - stress_leaves: (no page is written after its unmap|the copies of )"
-        report.contains(console.command("test stress_leaves", STRESS_SECONDS), wrong,
-                        f"{stage} stage: data that lands too late is found")
+def is_found_out(report, stage, name):
+    """The same stress does not pass where the unit has one of FAULTS. When that meets the stress is chance,
+    on a busy machine the more so: three boots have to pass before it counts as missed."""
+    more, wrong = FAULTS[name]
+    what = f"{stage} stage, {name}"
+    for _ in range(BOOTS_WITH_FAULT):
+        with boot(f"ssads-{name.replace(' ', '-')}-{stage}", machine(stage, more, memory="1G")) as console:
+            console.wait_prompt()
+            console.type("test stress_leaves\r")
+            end = console.wait_for(rf"(?m){wrong}|^1\.\.\d+\n", STRESS_SECONDS, panics=False)
+        if re.match(wrong, end.group()):
+            report.note(f"{what}: {end.group().strip()}")
+            report.ok(True, f"{what}: the stress finds it out")
+            return
+    report.ok(False, f"{what}: the stress finds it out", f"it passed {BOOTS_WITH_FAULT} times")
 
 
 def switched_off(report):
@@ -105,8 +110,8 @@ if __name__ == "__main__":
         (stress, "second", "as it comes", {}),
         (stress, "second", "with time between reading and writing entries", WINDOW),
         (stress, "first", "with time between reading and writing entries", WINDOW),
-        (plain_writes_fail, "second"),
-        (plain_writes_fail, "first"),
-        (late_data_fails, "second"),
+        (is_found_out, "second", "plain writes"),
+        (is_found_out, "first", "plain writes"),
+        (is_found_out, "second", "late data"),
         (switched_off,),
     )
