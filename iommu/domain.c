@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Domains: map, unmap, split, merge, lookup. The order of unmap is decided here, and only here. */
+/* Domains: map, unmap, split, merge. The order of unmap is decided here, and only here. */
 #include "iommu/domain.h"
 #include "lib/atomic.h"
 #include "lib/error.h"
@@ -25,24 +25,6 @@ void iommu_set_domain_ops(const struct iommu_domain_ops *ops, const struct iommu
 bool iommu_is_on(void)
 {
     return default_ops;
-}
-
-static bool frees_by_rcu(const struct iommu_domain *domain)
-{
-    return domain->ops->flags & DOMAIN_FLAG_RCU_FREE_PAGES;
-}
-
-/* Callers of a domain that frees by RCU need no lock. */
-static void domain_lock(struct iommu_domain *domain)
-{
-    if (!frees_by_rcu(domain))
-        spin_lock(&domain->lock);
-}
-
-static void domain_unlock(struct iommu_domain *domain)
-{
-    if (!frees_by_rcu(domain))
-        spin_unlock(&domain->lock);
 }
 
 static struct iommu_domain *find_locked(const char *name)
@@ -90,7 +72,7 @@ struct iommu_domain *iommu_domain_create_with(const struct iommu_domain_ops *ops
     domain->ops = ops;
     domain->number = atomic_fetch_add(&newest_number, 1) + 1;
     strncpy(domain->name, name, sizeof domain->name - 1);
-    list_init(&domain->quarantine);
+    quarantine_init(&domain->quarantine);
     iommu_tracking_init(&domain->tracking);
     *error = ops->init(domain);
     if (!*error) {
@@ -122,36 +104,51 @@ struct iommu_domain *iommu_domain_create_pass_through(const char *name, int *err
     return create(pass_through_ops, name, error);
 }
 
+static int invalidate(struct iommu_domain *domain, struct gather *gather)
+{
+    int error = 0;
+
+    if (!gather_empty(gather) && !mutant(NO_UNMAP_INVALIDATION))
+        error = domain->ops->invalidate(domain, gather);
+    if (!error)
+        gather_set_invalidated(gather);
+    else
+        log_error("iommu: domain %s: %#" PRIx64 "-%#" PRIx64 " has changed but is not invalidated: %s",
+                  domain->name, gather->iova, gather->last, error_text(error));
+    return error;
+}
+
+/* Nobody has confirmed that the tables are not walked any more. */
 static void quarantine(struct iommu_domain *domain, struct gather *gather)
 {
+    unmapped_not_confirmed(domain);
     spin_lock(&domain->quarantine_lock);
     atomic_fetch_add(&domain->quarantined, gather_quarantine(gather, &domain->quarantine));
     spin_unlock(&domain->quarantine_lock);
+}
+
+static void free_tables(struct iommu_domain *domain, struct gather *gather)
+{
+    gather_set_harvested(gather);
+    atomic_fetch_add(&domain->tables_freed, gather_free(gather, frees_by_rcu(domain)));
 }
 
 /* What follows an unlink: invalidate everywhere, then harvest what was detached, then free after a grace
  * period. */
 static int settle(struct iommu_domain *domain, struct gather *gather, struct dirty_bitmap *dirty)
 {
-    int error = 0;
+    int error = invalidate(domain, gather);
 
-    if (!gather_empty(gather) && !mutant(NO_UNMAP_INVALIDATION))
-        error = domain->ops->invalidate(domain, gather);
     if (error) {
-        log_error("iommu: domain %s: %#" PRIx64 "-%#" PRIx64 " has changed but is not invalidated: %s",
-                  domain->name, gather->iova, gather->last, error_text(error));
         /* Any of it may be written still. */
         if (dirty)
             dirty_bitmap_mark(dirty, gather->iova, gather->last);
-        unmapped_not_confirmed(domain);
         quarantine(domain, gather);
         return error;
     }
-    gather_set_invalidated(gather);
     if (dirty && !mutant(DETACHED_FORGOTTEN))
         domain->pt_ops->harvest_detached(&domain->pt, gather, dirty);
-    gather_set_harvested(gather);
-    atomic_fetch_add(&domain->tables_freed, gather_free(gather, frees_by_rcu(domain)));
+    free_tables(domain, gather);
     return 0;
 }
 
@@ -233,15 +230,6 @@ int iommu_domain_release_quarantine(struct iommu_domain *domain)
     return error;
 }
 
-static unsigned count_devices(const struct iommu_domain *domain)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < IOMMU_UNITS_MAX; i++)
-        count += atomic_read(&domain->unit_devices[i]);
-    return count;
-}
-
 static void note_device(void *any, struct pci_address device, uint32_t pasid)
 {
     (void)device;
@@ -252,7 +240,7 @@ static void note_device(void *any, struct pci_address device, uint32_t pasid)
 /* Also one that is on its way in or out, through whose entry in the list the domain is found still. */
 static bool has_devices(struct iommu_domain *domain)
 {
-    bool any = count_devices(domain) != 0;
+    bool any = iommu_count_devices(domain) != 0;
 
     iommu_devices_visit(domain, note_device, &any);
     return any;
@@ -394,86 +382,41 @@ int iommu_split(struct iommu_domain *domain, uint64_t iova, uint64_t last, unsig
     return settled ? settled : error;
 }
 
-/* Devices may go on writing through the old table until the invalidation, and what it holds then is in
- * nobody's next harvest. */
+/* What follows a merge: invalidate everywhere, then tell the leaves what devices wrote through the old tables
+ * meanwhile, then free these after a grace period. */
+static int settle_merge(struct iommu_domain *domain, struct gather *gather)
+{
+    int error;
+
+    if (mutant(HANDED_BACK_EARLY))
+        domain->pt_ops->hand_back(&domain->pt, gather, false);
+    error = invalidate(domain, gather);
+    if (!mutant(HANDED_BACK_EARLY))
+        domain->pt_ops->hand_back(&domain->pt, gather, error);
+    if (error)
+        quarantine(domain, gather);
+    else
+        free_tables(domain, gather);
+    return error;
+}
+
+/* A harvest beside it may look at a leaf before that is told. Harvests that are to be the last ones count the
+ * merges beside them: locked instructions put what is done here between the two counts. */
 int iommu_merge(struct iommu_domain *domain, uint64_t iova, uint64_t last)
 {
-    struct unmapped unmapped;
     struct gather gather;
     int error = check_range(domain, iova, last);
 
     if (error)
         return error;
-    if (atomic_read(&domain->tracking.how) == IOMMU_TRACKING_DIRTY_BITS &&
-        !atomic_read(&domain->tracking.unmapped)) {
-        log_error("iommu: domain %s: leaves are not merged: it is tracked, and late writes could be reported "
-                  "nowhere (track->unmapped)",
-                  domain->name);
-        return ERR_INVALID;
-    }
     gather_init(&gather);
     domain_lock(domain);
-    unmapped_begin(domain, iova, last, NULL, &unmapped);
+    (void)atomic_fetch_add(&domain->tracking.merges_begun, 1u);
     domain->pt_ops->merge(&domain->pt, iova, last, &gather);
-    error = settle(domain, &gather, unmapped.bitmap);
-    unmapped_end(domain, &unmapped);
+    error = settle_merge(domain, &gather);
+    (void)atomic_fetch_add(&domain->tracking.merges_ended, 1u);
     domain_unlock(domain);
     return error;
-}
-
-bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *leaf)
-{
-    bool found;
-
-    if (!domain->pt.root || iova >> domain->pt.address_lg2)
-        return false;
-    domain_lock(domain);
-    found = domain->pt_ops->lookup(&domain->pt, iova, leaf);
-    domain_unlock(domain);
-    return found;
-}
-
-void iommu_domain_visit(struct iommu_domain *domain, uint64_t iova, uint64_t last,
-                        bool (*visit)(void *context, const struct pt_leaf *leaf), void *context)
-{
-    uint64_t limit = (1ull << domain->pt.address_lg2) - 1;
-
-    if (!domain->pt.root)
-        return;
-    domain_lock(domain);
-    domain->pt_ops->visit(&domain->pt, iova, last < limit ? last : limit, visit, context);
-    domain_unlock(domain);
-}
-
-void iommu_domain_info(struct iommu_domain *domain, struct iommu_domain_info *info)
-{
-    *info = (struct iommu_domain_info){
-        .id = domain->id,
-        .format = domain->pt.root ? domain->pt_ops->name : "none",
-        .levels = domain->pt.root ? domain->pt.top_level + 1u : 0,
-        .address_lg2 = domain->pt.address_lg2,
-        .tables = atomic_read(&domain->pt.tables),
-        .tables_freed = atomic_read(&domain->tables_freed),
-        .quarantined = atomic_read(&domain->quarantined),
-        .devices = count_devices(domain),
-        .tracks_dirty = !iommu_why_not_dirty(domain),
-        .why_not_dirty = iommu_why_not_dirty(domain),
-        .reads_are_dirty = domain->pt.flags & PT_ACCESSED_IS_DIRTY,
-        .tracking = atomic_read(&domain->tracking.how),
-        .track_level = atomic_read(&domain->tracking.level),
-        .prunes = !iommu_why_not_prunes(domain),
-        .audits = domain->pruning.audited,
-        .why_not_prunes = iommu_why_not_prunes(domain),
-    };
-    memcpy(info->name, domain->name, sizeof info->name);
-}
-
-void iommu_domain_count(struct iommu_domain *domain, uint64_t leaves[PT_LEAF_LEVELS])
-{
-    memset(leaves, 0, PT_LEAF_LEVELS * sizeof *leaves);
-    domain_lock(domain);
-    domain->pt_ops->count(&domain->pt, leaves);
-    domain_unlock(domain);
 }
 
 void iommu_domains_visit(void (*visit)(void *context, struct iommu_domain *domain), void *context)

@@ -95,8 +95,29 @@ struct iommu_domain {
     uint64_t tables_freed; /* atomic, as the next one */
     uint64_t quarantined;
     struct spinlock quarantine_lock;
-    struct list quarantine; /* table pages that an agent may still walk: never freed */
+    struct quarantine quarantine;
 };
+
+static inline bool frees_by_rcu(const struct iommu_domain *domain)
+{
+    return domain->ops->flags & DOMAIN_FLAG_RCU_FREE_PAGES;
+}
+
+/* Callers of a domain that frees by RCU need no lock. */
+static inline void domain_lock(struct iommu_domain *domain)
+{
+    if (!frees_by_rcu(domain))
+        spin_lock(&domain->lock);
+}
+
+static inline void domain_unlock(struct iommu_domain *domain)
+{
+    if (!frees_by_rcu(domain))
+        spin_unlock(&domain->lock);
+}
+
+/* Devices in a domain, each as often as it has PASIDs there. */
+unsigned iommu_count_devices(const struct iommu_domain *domain);
 
 /* The ops that iommu_domain_create() and iommu_domain_create_pass_through() give to new domains; set by the
  * hardware's iommu_init(). */

@@ -193,10 +193,10 @@ bool iommu_lookup(struct iommu_domain *domain, uint64_t iova, struct pt_leaf *le
  * so. */
 int iommu_split(struct iommu_domain *domain, uint64_t iova, uint64_t last, unsigned level) MUST_CHECK;
 
-/* The opposite: makes one leaf of what lies within [iova, last] wherever it fits one, dirty if any part was.
- * A part that was written meanwhile is reported to track->unmapped, so a domain that is tracked by dirty bits
- * must have that: ERR_INVALID, and nothing changed. ERR_RANGE. ERR_TIMEOUT, ERR_HARDWARE: merged, but a unit
- * did not confirm, and its devices are cut off; all of the range is reported. */
+/* The opposite: makes one leaf of what lies within [iova, last] wherever it fits one, dirty if any part was,
+ * or is written until this returns. Beside it nobody maps, unmaps or splits in the range. ERR_INVALID,
+ * ERR_RANGE. ERR_TIMEOUT, ERR_HARDWARE: merged, and dirty, but a unit did not confirm, and its devices are
+ * cut off. */
 int iommu_merge(struct iommu_domain *domain, uint64_t iova, uint64_t last) MUST_CHECK;
 
 /* --- which pages were written --- */
@@ -213,7 +213,7 @@ struct iommu_track {
     bool no_pruning; /* HARVEST_PRUNE of a harvest means nothing, so that it can be compared with one that has
                         pruned */
     /* NULL; or where what leaves the tree is reported, by whole pages, as far as it reaches: by every
-     * iommu_unmap() beside its own bitmap, by maps that are taken back, and by iommu_merge(). What is
+     * iommu_unmap() beside its own bitmap, and by maps that are taken back. What is
      * reported there is final: no device reaches the page by the mapping that went. It may be emptied at any
      * time, by atomic exchanges of its words. */
     struct dirty_bitmap *unmapped;
@@ -241,7 +241,9 @@ int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *tr
  * one range must not run at once, those of several ranges may. With HARVEST_PRUNE what accessed bits say was
  * not touched since the last harvest is left out, as far as this domain may do that (struct
  * iommu_domain_info); the first harvest of a range and those after which nothing may be missing come without.
- * stats (may be NULL) is added to.
+ * A large leaf that reaches beyond the range is not cleared, so each harvest reports its part of it; with
+ * HARVEST_WHOLE_LEAVES it is, and that pages beyond the range were written is forgotten. stats (may be NULL)
+ * is added to.
  *
  * ERR_INVALID: range, bitmap or flags, or the domain is not tracked; ERR_RANGE; ERR_UNSUPPORTED (nothing is
  * translated in it). ERR_TIMEOUT, ERR_HARDWARE: a

@@ -5,6 +5,7 @@
 #include "lib/compiler.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/mutant.h"
 #include "lib/platform.h"
 #include <string.h>
 
@@ -66,6 +67,10 @@ static int pass(struct tracker_source *any, uint64_t first, uint64_t last, struc
 {
     if (!clip(of(any), first, &last))
         return 0;
+    /* Nobody else asks this domain what is dirty, so of a leaf that reaches beyond what the tracker covers
+     * the rest is of no use; kept, it would be reported in each pass, and no pass find nothing. */
+    if (!mutant(LEAF_BEYOND_KEPT))
+        flags |= HARVEST_WHOLE_LEAVES;
     return iommu_harvest(of(any)->domain, first, last, bitmap, flags, stats);
 }
 

@@ -232,8 +232,8 @@ static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint6
 
     if (error)
         return error;
-    if (flags & ~(unsigned)(HARVEST_KEEP | HARVEST_PRUNE) || iova < bitmap->iova || last > bitmap->last ||
-        !is_aligned(bitmap->iova, PAGE_SIZE))
+    if (flags & ~(unsigned)(HARVEST_KEEP | HARVEST_PRUNE | HARVEST_WHOLE_LEAVES) || iova < bitmap->iova ||
+        last > bitmap->last || !is_aligned(bitmap->iova, PAGE_SIZE))
         return ERR_INVALID;
     if (atomic_read(&domain->tracking.how) != IOMMU_TRACKING_OFF)
         return 0;
@@ -363,20 +363,30 @@ static int harvest_all_writable(struct iommu_domain *domain, uint64_t iova, uint
     return flags & HARVEST_KEEP ? 0 : confirm_harvest(domain, iova, last, &gather, stats);
 }
 
+/* Merges that were under way at any time since `ended` of them had ended. */
+static uint64_t merges_beside(const struct iommu_domain *domain, uint64_t ended)
+{
+    return mutant(MERGE_NOT_COUNTED) ? 0 : atomic_read(&domain->tracking.merges_begun) - ended;
+}
+
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
                   unsigned flags, struct harvest_stats *stats)
 {
     struct harvest_stats own = {0};
     int error = check_harvest(domain, iova, last, bitmap, flags);
+    uint64_t ended;
 
     if (error)
         return error;
+    ended = atomic_read(&domain->tracking.merges_ended);
+    atomic_fence_full(); /* that count before the scan: the partner is in iommu_merge() */
     if (atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE)
         error = harvest_all_writable(domain, iova, last, bitmap, flags, &own);
     else
         error = harvest_dirty_bits(domain, iova, last, bitmap, flags, &own);
     atomic_fence_full(); /* the scan before the count: unmapped.c */
     own.leaving = mutant(LEAVING_NOT_COUNTED) ? 0 : atomic_read(&domain->tracking.leaving);
+    own.leaving += merges_beside(domain, ended);
     if (stats)
         add_stats(stats, &own);
     return error;

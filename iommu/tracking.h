@@ -25,8 +25,10 @@ struct iommu_tracking_state {
     uint32_t level;
     bool no_pruning;
     struct dirty_bitmap *unmapped;
-    uint32_t unmapped_users;          /* CPUs that may be writing into it */
-    uint32_t leaving;                 /* unmaps and merges that have not reported yet */
+    uint32_t unmapped_users; /* CPUs that may be writing into it */
+    uint32_t leaving;        /* unmaps that have not reported yet */
+    uint64_t merges_begun;   /* ever; see merges_beside() */
+    uint64_t merges_ended;
     bool owes_unmapped;               /* an unmap was not confirmed: its pages may be being written still */
     struct spinlock unconfirmed_lock; /* over the next three */
     uint64_t unconfirmed_iova;  /* what a harvest has cleared and no invalidation confirmed: iova > last */
@@ -39,7 +41,7 @@ void iommu_tracking_init(struct iommu_tracking_state *tracking);
 /* Words of a report that needs no memory: 4 MiB. */
 #define UNMAPPED_WORDS 16
 
-/* What an unmap (or a merge) takes out of the tree: its caller's bitmap and track->unmapped get it when it is
+/* What an unmap takes out of the tree: its caller's bitmap and track->unmapped get it when it is
  * final, that is when no unit goes by the old entries any more. What was told before that could be copied
  * before the last write. */
 struct unmapped {

@@ -157,10 +157,10 @@ int tracker_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned 
                  struct tracker_pass *pass) MUST_CHECK;
 
 /* For when writers have stopped and are drained: whole passes, until one finds nothing any more, or there is
- * a source that guesses, and one has succeeded; and no unmap is under way (pass->found.leaving). A pass that
- * fails is tried again. *pass (may be NULL) is the last one. ERR_TIMEOUT: pages were reported still after
- * timeout_ns, so somebody writes, or there was an unmap under way at the end of each pass; the errors of
- * tracker_pass(): the last one failed. report has what was found until then. */
+ * a source that guesses, and one has succeeded; and no unmap or merge was beside it (pass->found.leaving). A
+ * pass that fails is tried again. *pass (may be NULL) is the last one. ERR_TIMEOUT: pages were reported still
+ * after timeout_ns, so somebody writes, or there was an unmap under way at the end of each pass; the errors
+ * of tracker_pass(): the last one failed. report has what was found until then. */
 int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_t timeout_ns,
                    struct tracker_pass *pass) MUST_CHECK;
 

@@ -135,26 +135,39 @@ uint64_t gather_free(struct gather *gather, bool rcu)
     return count;
 }
 
-uint64_t gather_quarantine(struct gather *gather, struct list *quarantine)
+void quarantine_init(struct quarantine *quarantine)
+{
+    list_init(&quarantine->tables);
+    quarantine->splits = 0;
+}
+
+uint64_t gather_quarantine(struct gather *gather, struct quarantine *quarantine)
 {
     uint64_t count = gather->table_count;
 
     thaw(gather);
     list_for_each_safe (node, &gather->tables) {
         list_remove(node);
-        list_append(quarantine, node);
+        list_append(&quarantine->tables, node);
+    }
+    if (gather->splits && !mutant(QUARANTINE_FORGETS_SPLITS)) {
+        quarantine->open_splits = gather->open_splits;
+        quarantine->splits += gather->splits;
     }
     gather_init(gather);
     return count;
 }
 
-void gather_resume(struct gather *gather, struct list *quarantine, uint64_t last)
+void gather_resume(struct gather *gather, struct quarantine *quarantine, uint64_t last)
 {
     gather_init(gather);
     gather_add_range(gather, 0, last);
-    list_for_each_safe (node, quarantine) {
+    list_for_each_safe (node, &quarantine->tables) {
         list_remove(node);
         list_append(&gather->tables, node);
         gather->table_count++;
     }
+    gather->open_splits = quarantine->open_splits;
+    gather->splits = quarantine->splits;
+    quarantine->splits = 0;
 }

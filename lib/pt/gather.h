@@ -17,6 +17,13 @@ enum gather_state {
     GATHER_HARVESTED,   /* the dirty bits of the detached tables are in a bitmap, or nobody wants them */
 };
 
+/* What agents may go by though it left the tree, since an invalidation was not confirmed. */
+struct quarantine {
+    struct list tables; /* pages that nobody frees from */
+    uint32_t *open_splits;
+    uint32_t splits; /* of the tree's open splits */
+};
+
 struct gather {
     uint64_t iova;      /* first and last IOVA whose translation changed; */
     uint64_t last;      /* iova > last when none did */
@@ -82,16 +89,18 @@ void gather_set_harvested(struct gather *gather);
  * went. */
 uint64_t gather_free(struct gather *gather, bool rcu);
 
-/* An invalidation did not complete, and the agents that failed have been cut off: moves the table pages to a
- * list that nobody frees from. Returns how many. DMA that is under way may go on through those tables, and
- * through large leaves that were split, so splits stay open; but frozen entries are empty then, since a
- * mapper cannot wait for ever, and nobody who may still ask goes by the old tables.
+void quarantine_init(struct quarantine *quarantine);
+
+/* An invalidation did not complete, and the agents that failed have been cut off: moves the table pages to
+ * quarantine. Returns how many. DMA that is under way may go on through those tables, and through large
+ * leaves that were split, so splits stay open, and are the quarantine's; but frozen entries are empty then,
+ * since a mapper cannot wait for ever, and nobody who may still ask goes by the old tables.
  *
  * Tables above that are empty now stay linked, and are no loss: whoever next unmaps something below them, or
  * a range that covers them, takes them out as any others, and at the latest the domain's end does. To take
  * them out here would need another invalidation of the agents that did not fail. */
-uint64_t gather_quarantine(struct gather *gather, struct list *quarantine);
+uint64_t gather_quarantine(struct gather *gather, struct quarantine *quarantine);
 
-/* The opposite, for another try: all that the list has is owed again. Agents may hold anything of [0, last].
- */
-void gather_resume(struct gather *gather, struct list *quarantine, uint64_t last);
+/* The opposite, for another try: all that is in quarantine is owed again. Agents may hold anything of
+ * [0, last]. */
+void gather_resume(struct gather *gather, struct quarantine *quarantine, uint64_t last);

@@ -80,8 +80,9 @@ static ALWAYS_INLINE bool pt_harvest_leaf(const struct pt_format *fmt, struct pt
 {
     uint64_t entry = pt_read(slot);
     uint64_t last = iova + PT_ENTRY_SIZE(level) - 1;
-    /* Clearing a leaf that reaches beyond the range would lose what is dirty there. */
-    bool clear = !(harvest->flags & HARVEST_KEEP) && iova >= harvest->iova && last <= harvest->last;
+    /* Clearing a leaf that reaches beyond the range loses what is dirty there. */
+    bool clear = !(harvest->flags & HARVEST_KEEP) &&
+                 (harvest->flags & HARVEST_WHOLE_LEAVES || (iova >= harvest->iova && last <= harvest->last));
 
     do {
         if (!pt_is_leaf(fmt, entry, level) || !(entry & harvest->mask))

@@ -43,6 +43,11 @@ static void merge(struct pt *pt, uint64_t iova, uint64_t last, struct gather *ga
     pt_merge(&format, pt, iova, last, gather);
 }
 
+static void hand_back(struct pt *pt, const struct gather *gather, bool all)
+{
+    pt_hand_back(&format, pt, gather, all);
+}
+
 static bool lookup(struct pt *pt, uint64_t iova, struct pt_leaf *leaf)
 {
     return pt_lookup(&format, pt, iova, leaf);
@@ -83,6 +88,7 @@ const struct pt_ops PT_INSTANCE = {
     .unlink_empty = unlink_empty,
     .split = split,
     .merge = merge,
+    .hand_back = hand_back,
     .lookup = lookup,
     .harvest = harvest,
     .harvest_detached = harvest_detached,

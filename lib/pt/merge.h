@@ -2,13 +2,15 @@
 /* The engine: merge, which makes a large leaf out of a table of small ones. */
 #pragma once
 
+#include "lib/mutant.h"
+#include "lib/page_alloc.h"
 #include "lib/pt/prune.h"
 #include "lib/pt/unlink.h"
 #include "lib/pt/walk.h"
 
 /* The leaf at level that says what all entries of its table below say, or 0 if they do not agree. Dirty if
- * any is: a device may write through any of them. Hardware sets bits meanwhile; what comes later is found in
- * the detached table. */
+ * any is: a device may write through any of them. Hardware sets bits meanwhile, until the invalidation; what
+ * comes after an entry was read here is found by pt_hand_back(). */
 static ALWAYS_INLINE uint64_t pt_merged(const struct pt_format *fmt, const uint64_t *table, unsigned level)
 {
     uint64_t touched = fmt->accessed | fmt->dirty;
@@ -27,6 +29,14 @@ static ALWAYS_INLINE uint64_t pt_merged(const struct pt_format *fmt, const uint6
     return leaf | seen;
 }
 
+/* Whoever has gone by above a leaf that is dirty now finds it the next time. */
+static ALWAYS_INLINE void pt_mark_merged(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
+                                         unsigned level)
+{
+    if (pt->flags & PT_PRUNES && !mutant(MERGE_FORGETS_WALKED))
+        pt_mark_way(fmt, pt, iova, level);
+}
+
 /* The table that slot points to, at level, if its leaves allow it. Inside a read section. */
 static ALWAYS_INLINE void pt_merge_table(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
                                          uint64_t *table, uint64_t iova, unsigned level,
@@ -39,8 +49,8 @@ static ALWAYS_INLINE void pt_merge_table(const struct pt_format *fmt, struct pt 
     /* Hardware may set accessed in the table entry at any time. */
     (void)atomic_exchange(slot, leaf);
     pt_flush(pt, slot, 1);
-    if (pt->flags & PT_PRUNES && leaf & pt_dirty_mask(fmt, pt))
-        pt_mark_way(fmt, pt, iova, level);
+    if (leaf & pt_dirty_mask(fmt, pt))
+        pt_mark_merged(fmt, pt, iova, level);
     gather_add_table(gather, table, iova, level - 1);
     gather_add_range(gather, iova, iova + PT_ENTRY_SIZE(level) - 1);
     atomic_fetch_sub(&pt->tables, 1u);
@@ -75,4 +85,47 @@ static ALWAYS_INLINE void pt_merge(const struct pt_format *fmt, struct pt *pt, u
             rcu_read_unlock();
             rcu_quiescent();
         }
+}
+
+static ALWAYS_INLINE bool pt_any_dirty(const struct pt_format *fmt, const struct pt *pt,
+                                       const uint64_t *table)
+{
+    uint64_t seen = 0;
+
+    for (unsigned i = 0; i < PT_ENTRIES; i++)
+        seen |= pt_read(&table[i]);
+    return seen & pt_dirty_mask(fmt, pt);
+}
+
+/* The leaf that translates iova becomes dirty. */
+static ALWAYS_INLINE void pt_make_dirty(const struct pt_format *fmt, struct pt *pt, uint64_t iova)
+{
+    uint64_t entry, *slot;
+    unsigned level;
+
+    rcu_read_lock();
+    slot = pt_descend(fmt, pt, iova, &level, &entry);
+    while (pt_is_leaf(fmt, entry, level) && !(entry & fmt->dirty))
+        if (atomic_compare_exchange(slot, &entry, entry | fmt->dirty)) {
+            pt_mark_merged(fmt, pt, iova, level);
+            break;
+        }
+    rcu_read_unlock();
+}
+
+/* Agents went on by the old tables until the invalidation, and what they wrote is dirty there alone. Nobody
+ * goes by these any more, but by the leaf that stands in their place: it says so from now on, and the next
+ * harvest reports it. */
+static ALWAYS_INLINE void pt_hand_back(const struct pt_format *fmt, struct pt *pt,
+                                       const struct gather *gather, bool all)
+{
+    if (mutant(NOT_HANDED_BACK))
+        return;
+    list_for_each (node, &gather->tables) {
+        const struct page *page = list_entry(node, struct page, link);
+
+        if (all || pt_any_dirty(fmt, pt, page_address(page)))
+            pt_make_dirty(fmt, pt, page->table.iova);
+        rcu_quiescent();
+    }
 }

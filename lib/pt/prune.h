@@ -18,7 +18,7 @@
  * - Software that sets a dirty bit sees to S. A split puts a table in place whose leaves may be dirty, so the
  *   very entry that links it has S: a pass that has gone by above has taken its S already, but comes to this
  *   entry itself, or has read the leaf. A merge sets S on the way above it, from below upwards, after the
- *   leaf is there.
+ *   leaf is there and dirty.
  * - A pass whose invalidation failed sets A in all of its range again (pt_mark_walked()): the next pass looks
  *   at everything, and leaves S, so the one after that does too.
  *

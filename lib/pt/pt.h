@@ -79,6 +79,9 @@ enum harvest_flags {
     HARVEST_PRUNE = 2,
     /* but look all the same at one in 64 of the tables that would be left out: HARVEST_AUDIT_SHARE(). */
     HARVEST_AUDIT = 4,
+    /* A large leaf that reaches beyond the range is cleared as well, for who never asks what is dirty out
+     * there. Else it stays dirty, and each harvest reports its part of it anew. */
+    HARVEST_WHOLE_LEAVES = 8,
 };
 
 /* With HARVEST_AUDIT: the tables of level 0 whose 2 MiB have this number, 0 to 63, counted from address 0 and
@@ -95,8 +98,8 @@ struct harvest_stats {
     uint64_t audit_dirty; /* and dirty leaves found in those: hardware does not set accessed as it should */
     /* Filled in by who calls the engine: */
     uint64_t invalidation_ns; /* of what the pass called for */
-    uint64_t leaving; /* unmaps that were under way when it had looked: what they took out may not be reported
-                         yet */
+    uint64_t leaving; /* unmaps that were under way when it had looked, and merges beside it: what they took
+                         out may not be reported yet */
 };
 
 /* One format of tables. */
@@ -130,8 +133,13 @@ struct pt_ops {
 
     /* The opposite: makes one leaf of all that lies in a table within [iova, last] where the leaves allow it
      * (alike, side by side, aligned, of a size that the tree may have), dirty if any of them was; the tables
-     * go into gather. The range belongs to the caller alone. */
+     * go into gather. The range belongs to the caller alone until after hand_back(). */
     void (*merge)(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather);
+
+    /* After the invalidation of what merge() has put into gather: makes dirty the leaves in whose old tables
+     * anything is dirty by now. all: the invalidation failed, and every one may be written through its old
+     * table still, so they all are. */
+    void (*hand_back)(struct pt *pt, const struct gather *gather, bool all);
 
     /* The leaf that translates iova. False when there is none. May be called inside a read section. */
     bool (*lookup)(struct pt *pt, uint64_t iova, struct pt_leaf *leaf);

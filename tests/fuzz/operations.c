@@ -121,6 +121,17 @@ static void settle(struct gather *gather, struct dirty_bitmap *dirty, bool table
     check_agent();
 }
 
+static void settle_merge(struct gather *gather, bool tables_went)
+{
+    check(gather_has_tables(gather) == tables_went);
+    agent_invalidate(&agent, gather);
+    gather_set_invalidated(gather);
+    ops->hand_back(&pt, gather, false);
+    gather_set_harvested(gather);
+    (void)gather_free(gather, true);
+    check_agent();
+}
+
 static void unmap(struct range range, bool report)
 {
     uint64_t before = pt.tables;
@@ -216,7 +227,7 @@ static void merge(struct input *input)
     ops->merge(&pt, range.iova, range.last, &gather);
     any = reference_merge(&reference, range.iova, range.last);
     check(any == !gather_empty(&gather));
-    settle(&gather, NULL, any);
+    settle_merge(&gather, any);
 }
 
 static void harvest(struct input *input, unsigned flags)

@@ -39,17 +39,29 @@ int map(uint64_t iova, uint64_t bytes, uint64_t hpa)
     return map_as(iova, bytes, hpa, PT_READ | PT_WRITE);
 }
 
-uint64_t settle(struct gather *gather, struct dirty_bitmap *dirty)
+static uint64_t free_tables(struct gather *gather)
 {
     uint64_t count;
 
-    gather_set_invalidated(gather);
-    if (dirty)
-        ops->harvest_detached(&pt, gather, dirty);
     gather_set_harvested(gather);
     count = gather_free(gather, true);
     rcu_barrier();
     return count;
+}
+
+uint64_t settle(struct gather *gather, struct dirty_bitmap *dirty)
+{
+    gather_set_invalidated(gather);
+    if (dirty)
+        ops->harvest_detached(&pt, gather, dirty);
+    return free_tables(gather);
+}
+
+uint64_t settle_merge(struct gather *gather)
+{
+    gather_set_invalidated(gather);
+    ops->hand_back(&pt, gather, false);
+    return free_tables(gather);
 }
 
 uint64_t settle_unmap(uint64_t iova, uint64_t last, struct gather *gather, struct dirty_bitmap *dirty)

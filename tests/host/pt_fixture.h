@@ -29,6 +29,9 @@ int map(uint64_t iova, uint64_t bytes, uint64_t hpa);
 /* Plays agents that have nothing cached: goes through a gather's states. Returns the tables that went. */
 uint64_t settle(struct gather *gather, struct dirty_bitmap *dirty);
 
+/* The same after a merge, with hand_back(). */
+uint64_t settle_merge(struct gather *gather);
+
 /* What follows an unlink of [iova, last], until no table above is empty. Returns how many tables went. */
 uint64_t settle_unmap(uint64_t iova, uint64_t last, struct gather *gather, struct dirty_bitmap *dirty);
 

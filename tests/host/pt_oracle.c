@@ -202,7 +202,6 @@ static void do_merge(struct range range)
     uint64_t tables = ref.tables;
     struct gather gather;
 
-    begin_report(range);
     gather_init(&gather);
     ops->merge(&pt, iova_of(range), last_of(range), &gather);
     for (unsigned level = 1; level <= 2; level++)
@@ -213,9 +212,7 @@ static void do_merge(struct range range)
                 range.count - i >= PT_ENTRY_SIZE(level) / PAGE_SIZE)
                 ref_merge(page, level);
         }
-    CHECK(settle(&gather, &found) == tables - ref.tables);
-    for (unsigned i = 0; i < range.count; i++)
-        CHECK(!bitmap_test(bits, i) || ref.dirty[range.first + i]);
+    CHECK(settle_merge(&gather) == tables - ref.tables);
 }
 
 static void do_harvest(struct range range)

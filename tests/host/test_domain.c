@@ -227,6 +227,24 @@ static void a_failed_invalidation_keeps_the_tables_and_reports_all(void **state)
     domain_free(domain);
 }
 
+/* As long as a unit may have the large leaf, who changes a part of it invalidates all of that. */
+static void a_split_that_was_not_confirmed_is_open_until_it_is(void **state)
+{
+    struct iommu_domain *domain = domain_make(&rcu_ops);
+
+    (void)state;
+    assert_int_equal(map(domain, BASE, 2 * MIB), 0);
+    hardware.result = ERR_TIMEOUT;
+    assert_int_equal(iommu_split(domain, BASE, BASE + 2 * MIB - 1, 0), ERR_TIMEOUT);
+    hardware.result = 0;
+    assert_int_equal(iommu_unmap(domain, BASE, BASE + PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(hardware.last - hardware.iova + 1, GIB);
+    assert_int_equal(iommu_domain_release_quarantine(domain), 0);
+    assert_int_equal(iommu_unmap(domain, BASE + PAGE_SIZE, BASE + 2 * PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(hardware.last - hardware.iova + 1, PAGE_SIZE);
+    domain_free(domain);
+}
+
 static void map_refuses_what_no_device_may_reach(void **state)
 {
     struct iommu_domain *domain = domain_make(&rcu_ops);
@@ -444,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_single_page_asks_for_leaves_only),
         cmocka_unit_test(unmap_harvests_after_the_invalidation),
         cmocka_unit_test(a_failed_invalidation_keeps_the_tables_and_reports_all),
+        cmocka_unit_test(a_split_that_was_not_confirmed_is_open_until_it_is),
         cmocka_unit_test(map_refuses_what_no_device_may_reach),
         cmocka_unit_test(memory_of_others_is_mapped_if_the_platform_says_so),
         cmocka_unit_test(what_the_allocator_keeps_is_not_the_platforms_to_give),

@@ -282,7 +282,7 @@ static void merge_pages(void)
     gather_init(&gather);
     ops->merge(&pt, BASE, BASE + 2 * MIB - 1, &gather);
     gather_set_invalidated(&gather);
-    ops->harvest_detached(&pt, &gather, &bitmap);
+    ops->hand_back(&pt, &gather, false);
     gather_set_harvested(&gather);
     (void)gather_free(&gather, true);
 }

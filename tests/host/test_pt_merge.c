@@ -15,14 +15,14 @@ static void make_small(unsigned leaf_levels, uint64_t bytes, uint64_t hpa, unsig
 }
 
 /* Merges, and says how many tables went. */
-static uint64_t merge(uint64_t iova, uint64_t bytes, struct dirty_bitmap *dirty)
+static uint64_t merge(uint64_t iova, uint64_t bytes)
 {
     struct gather gather;
 
     gather_init(&gather);
     ops->merge(&pt, iova, iova + bytes - 1, &gather);
     assert_int_equal(gather_empty(&gather), !gather_has_tables(&gather));
-    return settle(&gather, dirty);
+    return settle_merge(&gather);
 }
 
 static void alike_leaves_become_one(void **state)
@@ -36,7 +36,7 @@ static void alike_leaves_become_one(void **state)
     ops->merge(&pt, BASE, BASE + 4 * MIB - 1, &gather);
     assert_int_equal(gather.iova, BASE);
     assert_int_equal(gather.last, BASE + 4 * MIB - 1);
-    assert_int_equal(settle(&gather, NULL), 2);
+    assert_int_equal(settle_merge(&gather), 2);
     for (unsigned i = 0; i < 2; i++) {
         assert_true(ops->lookup(&pt, BASE + i * 2 * MIB, &leaf));
         assert_int_equal(leaf.level, 1);
@@ -55,13 +55,13 @@ static void what_is_merged_merges_again(void **state)
     (void)state;
     make_small(7, GIB, LARGE_HPA, PT_READ);
     device_access(BASE + 12345 * PAGE_SIZE, false);
-    assert_int_equal(merge(BASE, GIB, NULL), 513);
+    assert_int_equal(merge(BASE, GIB), 513);
     assert_int_equal(level_at(BASE), 2);
     assert_true(tree_find(format, &tree_through_cache, &pt, BASE + GIB - 1, &leaf));
     assert_int_equal(leaf.hpa, LARGE_HPA + GIB - 1);
     assert_int_equal(leaf.entry & (format->write | format->dirty), 0);
     assert_int_equal(leaf.entry & format->accessed, format->accessed);
-    assert_int_equal(merge(BASE, GIB, NULL), 0);
+    assert_int_equal(merge(BASE, GIB), 0);
     tree_free();
 }
 
@@ -69,10 +69,10 @@ static void a_tree_merges_into_the_leaves_that_it_may_have(void **state)
 {
     (void)state;
     make_small(1, 2 * MIB, HPA, PT_READ);
-    assert_int_equal(merge(BASE, 2 * MIB, NULL), 0);
+    assert_int_equal(merge(BASE, 2 * MIB), 0);
     tree_free();
     make_small(3, GIB, LARGE_HPA, PT_READ);
-    assert_int_equal(merge(BASE, GIB, NULL), 512);
+    assert_int_equal(merge(BASE, GIB), 512);
     assert_int_equal(level_at(BASE), 1);
     tree_free();
 }
@@ -85,9 +85,7 @@ static void one_dirty_page_makes_the_large_leaf_dirty(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
         make_small(7, 2 * MIB, HPA, PT_READ | PT_WRITE);
         device_access(BASE + pages[i] * PAGE_SIZE, true);
-        assert_int_equal(merge(BASE, 2 * MIB, &bitmap), 1);
-        assert_int_equal(bits_set(), 1); /* of the table that went */
-        assert_true(bitmap_test(words, pages[i]));
+        assert_int_equal(merge(BASE, 2 * MIB), 1);
         assert_true(dirty_at(BASE));
         assert_int_equal(harvest(BASE, 2 * MIB, 0).dirty, 1);
         assert_int_equal(bits_set(), 512);
@@ -95,25 +93,74 @@ static void one_dirty_page_makes_the_large_leaf_dirty(void **state)
     }
 }
 
-static void a_write_through_the_old_table_is_found_in_it(void **state)
+/* A unit that has the address of the table of level 0 cached writes by it, and was not invalidated yet. */
+static void write_by(uint64_t table, uint64_t iova)
 {
-    struct gather gather;
+    uint64_t hpa;
+
+    assert_true(tree_access_from(format, &tree_through_cache, table, 0, iova, true, &hpa));
+    assert_int_equal(hpa, LARGE_HPA + (iova - BASE));
+}
+
+static uint64_t table_of(uint64_t iova)
+{
     struct tree_leaf cached;
-    uint64_t table, hpa;
+
+    assert_true(tree_find(format, &tree_through_cache, &pt, iova, &cached));
+    return align_down(virt_to_phys(cached.slot), PAGE_SIZE);
+}
+
+static void a_write_through_the_old_table_is_handed_back(void **state)
+{
+    const uint64_t written = BASE + 2 * MIB + 77 * PAGE_SIZE;
+    struct gather gather;
+    uint64_t table;
 
     (void)state;
-    make_small(7, 2 * MIB, HPA, PT_READ | PT_WRITE);
-    assert_true(tree_find(format, &tree_through_cache, &pt, BASE, &cached));
-    table = virt_to_phys(cached.slot);
+    make_small(7, 4 * MIB, LARGE_HPA, PT_READ | PT_WRITE);
+    table = table_of(written);
     gather_init(&gather);
-    ops->merge(&pt, BASE, BASE + 2 * MIB - 1, &gather);
-    /* A unit that has the table's address cached, and was not invalidated yet. */
-    assert_true(tree_access_from(format, &tree_through_cache, table, 0, BASE + 77 * PAGE_SIZE, true, &hpa));
-    assert_int_equal(hpa, HPA + 77 * PAGE_SIZE);
-    assert_int_equal(settle(&gather, &bitmap), 1);
-    assert_int_equal(bits_set(), 1);
-    assert_true(bitmap_test(words, 77));
+    ops->merge(&pt, BASE, BASE + 4 * MIB - 1, &gather);
+    write_by(table, written);
+    assert_int_equal(harvest(BASE, 4 * MIB, 0).dirty, 0);
+    assert_int_equal(settle_merge(&gather), 2);
     assert_false(dirty_at(BASE));
+    assert_true(dirty_at(BASE + 2 * MIB));
+    tree_free();
+}
+
+static void a_write_is_handed_back_two_levels_up(void **state)
+{
+    const uint64_t written = BASE + 300 * 2 * MIB + 77 * PAGE_SIZE;
+    struct gather gather;
+    uint64_t table;
+
+    (void)state;
+    make_small(7, GIB, LARGE_HPA, PT_READ | PT_WRITE);
+    table = table_of(written);
+    gather_init(&gather);
+    ops->merge(&pt, BASE, BASE + GIB - 1, &gather);
+    assert_int_equal(level_at(BASE), 2);
+    write_by(table, written);
+    assert_int_equal(settle_merge(&gather), 513);
+    assert_true(dirty_at(BASE));
+    tree_free();
+}
+
+/* Nobody knows what units that did not confirm write. */
+static void without_an_invalidation_all_that_was_merged_is_dirty(void **state)
+{
+    struct gather gather;
+
+    (void)state;
+    make_small(7, 6 * MIB, LARGE_HPA, PT_READ | PT_WRITE);
+    gather_init(&gather);
+    ops->merge(&pt, BASE, BASE + 4 * MIB - 1, &gather);
+    ops->hand_back(&pt, &gather, true);
+    assert_true(dirty_at(BASE));
+    assert_true(dirty_at(BASE + 2 * MIB));
+    assert_false(dirty_at(BASE + 4 * MIB));
+    (void)settle(&gather, NULL);
     tree_free();
 }
 
@@ -128,19 +175,19 @@ static void other_leaves_do_not_merge(void **state)
 
         make_small(7, 2 * MIB, HPA, PT_READ | PT_WRITE);
         assert_int_equal(unmap(BASE + at, PAGE_SIZE, NULL, NULL), 0);
-        assert_int_equal(merge(BASE, 2 * MIB, NULL), 0); /* a hole */
+        assert_int_equal(merge(BASE, 2 * MIB), 0); /* a hole */
         assert_int_equal(map(BASE + at, PAGE_SIZE, HPA + 8 * MIB), 0);
-        assert_int_equal(merge(BASE, 2 * MIB, NULL), 0); /* another page */
+        assert_int_equal(merge(BASE, 2 * MIB), 0); /* another page */
         assert_int_equal(unmap(BASE + at, PAGE_SIZE, NULL, NULL), 0);
         assert_int_equal(map_as(BASE + at, PAGE_SIZE, HPA + at, PT_READ), 0);
-        assert_int_equal(merge(BASE, 2 * MIB, NULL), 0); /* another permission */
+        assert_int_equal(merge(BASE, 2 * MIB), 0); /* another permission */
         assert_int_equal(unmap(BASE + at, PAGE_SIZE, NULL, NULL), 0);
         assert_int_equal(map(BASE + at, PAGE_SIZE, HPA + at), 0);
-        assert_int_equal(merge(BASE, 2 * MIB, NULL), 1);
+        assert_int_equal(merge(BASE, 2 * MIB), 1);
         tree_free();
     }
     make_small(7, 2 * MIB, HPA + PAGE_SIZE, PT_READ | PT_WRITE); /* not aligned */
-    assert_int_equal(merge(BASE, 2 * MIB, NULL), 0);
+    assert_int_equal(merge(BASE, 2 * MIB), 0);
     tree_free();
 }
 
@@ -148,9 +195,9 @@ static void a_range_that_holds_only_a_part_merges_nothing(void **state)
 {
     (void)state;
     make_small(7, 2 * MIB, HPA, PT_READ);
-    assert_int_equal(merge(BASE + PAGE_SIZE, 2 * MIB - PAGE_SIZE, NULL), 0);
-    assert_int_equal(merge(BASE, 2 * MIB - PAGE_SIZE, NULL), 0);
-    assert_int_equal(merge(BASE - GIB, 2 * GIB, NULL), 1); /* with holes around it */
+    assert_int_equal(merge(BASE + PAGE_SIZE, 2 * MIB - PAGE_SIZE), 0);
+    assert_int_equal(merge(BASE, 2 * MIB - PAGE_SIZE), 0);
+    assert_int_equal(merge(BASE - GIB, 2 * GIB), 1); /* with holes around it */
     tree_free();
 }
 
@@ -163,7 +210,7 @@ static void a_split_can_be_taken_back(void **state)
     assert_int_equal(map(BASE, GIB, LARGE_HPA), 0);
     gather_init(&gather);
     assert_int_equal(ops->split(&pt, BASE, BASE + GIB - 1, 0, &gather), 0);
-    assert_int_equal(merge(BASE, GIB, NULL), 513);
+    assert_int_equal(merge(BASE, GIB), 513);
     assert_int_equal(level_at(BASE), 2);
     assert_int_equal(pt.tables, levels - 2);
     tree_free();
@@ -176,7 +223,9 @@ int main(void)
         cmocka_unit_test(what_is_merged_merges_again),
         cmocka_unit_test(a_tree_merges_into_the_leaves_that_it_may_have),
         cmocka_unit_test(one_dirty_page_makes_the_large_leaf_dirty),
-        cmocka_unit_test(a_write_through_the_old_table_is_found_in_it),
+        cmocka_unit_test(a_write_through_the_old_table_is_handed_back),
+        cmocka_unit_test(a_write_is_handed_back_two_levels_up),
+        cmocka_unit_test(without_an_invalidation_all_that_was_merged_is_dirty),
         cmocka_unit_test(other_leaves_do_not_merge),
         cmocka_unit_test(a_range_that_holds_only_a_part_merges_nothing),
         cmocka_unit_test(a_split_can_be_taken_back),

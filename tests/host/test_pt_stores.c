@@ -95,10 +95,16 @@ static void device_writes(void)
         owed[at->page] = true;
 }
 
+static bool merged; /* and not unmapped, what is in the gather */
+
 static void finish(struct gather *gather, struct dirty_bitmap *dirty)
 {
     gather_set_invalidated(gather);
-    ops->harvest_detached(&pt, gather, dirty);
+    if (merged)
+        ops->hand_back(&pt, gather, false);
+    else
+        ops->harvest_detached(&pt, gather, dirty);
+    merged = false;
     gather_set_harvested(gather);
     (void)gather_free(gather, true);
 }
@@ -317,6 +323,7 @@ static void operate(struct range range, struct gather *gather, struct dirty_bitm
         rivals = 0; /* that split what is merged */
         accesses_watch(before_access);
         ops->merge(&pt, iova_of(range), last_of(range), gather);
+        merged = true;
         break;
     case 7:
     case 8:

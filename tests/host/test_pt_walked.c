@@ -46,7 +46,7 @@ static uint64_t found[WINDOW_PAGES / 64], carried[WINDOW_PAGES / 64], unmapped[W
 static bool owed_before[PAGES]; /* a pass that runs began, and not reported since */
 static bool pass_runs, pass_clears;
 static bool pass_must_have[PAGES];      /* an unmap beside it has not */
-static uint64_t going_iova, going_last; /* what an unmap or a merge that runs is to report itself */
+static uint64_t going_iova, going_last; /* what an unmap that runs reports, or a merge hands back */
 
 static struct dirty_bitmap window_of(uint64_t *bits)
 {
@@ -310,14 +310,15 @@ static void unmap_range(uint64_t iova, uint64_t last)
 
 static void merge_region(uint64_t iova, uint64_t last)
 {
-    struct dirty_bitmap to = window_of(unmapped);
     struct gather gather;
 
-    memset(unmapped, 0, sizeof unmapped);
     gather_init(&gather);
     ops->merge(&pt, iova, last, &gather);
-    free_later(&gather, &to);
-    carry(unmapped);
+    invalidate(&gather);
+    gather_set_invalidated(&gather);
+    ops->hand_back(&pt, &gather, false);
+    gather_set_harvested(&gather);
+    (void)gather_free(&gather, true);
 }
 
 static void split_region(uint64_t iova, uint64_t last)

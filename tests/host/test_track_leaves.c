@@ -53,7 +53,7 @@ static void write_through_old_table(struct iommu_domain *of)
     *old_entry |= 3u << 8;
 }
 
-static void a_late_write_beside_a_merge_is_reported(void **state)
+static void a_late_write_beside_a_merge_is_in_the_next_harvest(void **state)
 {
     uint64_t *table;
 
@@ -67,31 +67,38 @@ static void a_late_write_beside_a_merge_is_reported(void **state)
     old_entry = &table[9];
     track_hardware.on_invalidate = write_through_old_table;
     assert_int_equal(iommu_merge(track_domain, BASE, BASE + 2 * MIB - 1), 0);
+    track_hardware.on_invalidate = NULL;
     assert_int_equal(track_level_at(BASE), 1);
-    assert_int_equal(track_gone_words[0], 1u << 9);
-    assert_int_equal(track_count(track_gone_words), 1);
+    track_harvest(0);
+    assert_int_equal(track_count(track_words), 512);
+    assert_int_equal(track_count(track_gone_words), 0);
+}
+
+/* Devices may go on by the old table, and nobody would learn of that: so the leaf is dirty. */
+static void what_was_merged_and_not_confirmed_is_reported(void **state)
+{
+    (void)state;
+    assert_int_equal(track_map(BASE, 2 * MIB), 0);
+    assert_int_equal(iommu_domain_track(track_domain, &track_bits), 0);
+    assert_int_equal(iommu_split(track_domain, BASE, BASE + 2 * MIB - 1, 0), 0);
+    track_hardware.result = ERR_HARDWARE;
+    assert_int_equal(iommu_merge(track_domain, BASE, BASE + 2 * MIB - 1), ERR_HARDWARE);
+    track_harvest(ERR_HARDWARE);
+    assert_int_equal(track_count(track_words), 512);
+    track_hardware.result = 0;
+    assert_int_equal(iommu_domain_release_quarantine(track_domain), 0);
 }
 
 static void leaves_of_other_sizes_are_refused_where_they_cannot_be(void **state)
 {
-    struct iommu_track track = track_bits;
-
     (void)state;
-    track.unmapped = NULL;
     assert_int_equal(track_map(BASE, 2 * MIB), 0);
     assert_int_equal(iommu_split(track_domain, BASE, BASE + 2 * MIB - 1, 3), ERR_INVALID);
     assert_int_equal(iommu_split(track_domain, BASE, BASE + 1, 0), ERR_INVALID);
     assert_int_equal(iommu_split(track_domain, 1ull << 48, (1ull << 48) + PAGE_SIZE - 1, 0), ERR_RANGE);
     assert_int_equal(iommu_merge(track_domain, BASE, BASE + 1), ERR_INVALID);
-    assert_int_equal(iommu_split(track_domain, BASE, BASE + 2 * MIB - 1, 0), 0);
-    assert_int_equal(iommu_domain_track(track_domain, &track), 0);
-    assert_int_equal(iommu_merge(track_domain, BASE, BASE + 2 * MIB - 1), ERR_INVALID);
-    assert_non_null(strstr(host_log(), "domain test: leaves are not merged: it is tracked"));
-    assert_int_equal(track_level_at(BASE), 0);
+    assert_int_equal(iommu_merge(track_domain, 1ull << 48, (1ull << 48) + PAGE_SIZE - 1), ERR_RANGE);
     track_hardware.result = ERR_HARDWARE;
-    assert_int_equal(iommu_domain_track(track_domain, &track_bits), 0);
-    assert_int_equal(iommu_merge(track_domain, BASE, BASE + 2 * MIB - 1), ERR_HARDWARE);
-    assert_int_equal(track_count(track_gone_words), 512);
     assert_int_equal(iommu_split(track_domain, BASE, BASE + 2 * MIB - 1, 0), ERR_HARDWARE);
     track_hardware.result = 0;
     assert_int_equal(iommu_domain_release_quarantine(track_domain), 0);
@@ -213,7 +220,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TRACKED(a_leaf_is_split_and_each_part_is_dirty),
         TRACKED(a_leaf_of_a_gigabyte_is_split_down_to_each_level_and_merged),
-        TRACKED(a_late_write_beside_a_merge_is_reported),
+        TRACKED(a_late_write_beside_a_merge_is_in_the_next_harvest),
+        TRACKED(what_was_merged_and_not_confirmed_is_reported),
         TRACKED(leaves_of_other_sizes_are_refused_where_they_cannot_be),
         TRACKED(a_split_without_memory_says_so),
         TRACKED(a_harvest_prunes_only_where_the_domain_may),

@@ -209,6 +209,85 @@ static void last_passes_wait_for_unmaps_under_way(void **state)
     assert_true(is_reported(7));
 }
 
+static uint64_t *page_7; /* its entry, also when its table has been merged */
+
+static void find_page_7(void)
+{
+    struct tree_leaf leaf;
+
+    assert_true(
+        tree_find(tree_format_of(&pt_x86_64), &tree_through_cache, &domain->pt, GPA + 7 * PAGE_SIZE, &leaf));
+    page_7 = leaf.slot;
+}
+
+/* By the table that a device has cached. */
+static void write_late(void)
+{
+    const struct tree_format *format = tree_format_of(&pt_x86_64);
+
+    *page_7 |= format->accessed | format->dirty;
+}
+
+static void write_late_and_finish(void)
+{
+    write_late();
+    finish_meanwhile();
+}
+
+/* The write is in nothing but the table that went. */
+static void last_passes_wait_for_merges_under_way(void **state)
+{
+    (void)state;
+    start(0);
+    find_page_7();
+    hardware.during = write_late_and_finish;
+    assert_int_equal(iommu_merge(domain, GPA, GPA + 2 * MIB - 1), 0);
+    assert_int_equal(finished, ERR_TIMEOUT);
+    assert_false(finished_with_7);
+    assert_int_equal(tracker_finish(tracker, &report, NS_PER_S, NULL), 0);
+    assert_true(is_reported(7));
+}
+
+static void merge_meanwhile(void)
+{
+    hardware.during = write_late;
+    assert_int_equal(iommu_merge(domain, GPA, GPA + 2 * MIB - 1), 0);
+}
+
+/* All of it is over when the pass ends, but it came after the pass had looked. */
+static void a_pass_tells_of_merges_beside_it(void **state)
+{
+    struct tracker_pass pass;
+
+    (void)state;
+    start(0);
+    find_page_7();
+    device_write(9);
+    hardware.during = merge_meanwhile;
+    assert_int_equal(tracker_pass(tracker, &report, 0, &pass), 0);
+    assert_false(is_reported(7));
+    assert_int_equal(pass.found.leaving, 1);
+    assert_int_equal(tracker_pass(tracker, &report, 0, &pass), 0);
+    assert_true(is_reported(7));
+    assert_int_equal(pass.found.leaving, 0);
+}
+
+/* The VM ends in the middle of a leaf. */
+static void a_leaf_that_reaches_beyond_the_range_is_reported_once(void **state)
+{
+    (void)state;
+    unmake();
+    make(GPA + MIB - 1, IOMMU_TRACKING_DIRTY_BITS);
+    start(1);
+    device_write(7);
+    assert_int_equal(pages_of_pass(), MIB / PAGE_SIZE);
+    assert_true(is_reported(7));
+    assert_int_equal(pages_of_pass(), 0);
+    device_write(8);
+    assert_int_equal(tracker_finish(tracker, &report, NS_PER_MS, NULL), 0);
+    assert_true(is_reported(8));
+}
+
 /* What is under way may land in its page until somebody confirms that it is over. */
 static void passes_fail_while_an_unmap_is_not_confirmed(void **state)
 {
@@ -361,6 +440,9 @@ int main(void)
         TEST_CASE(unmaps_report_to_the_tracker),
         TEST_CASE(unmaps_report_after_their_invalidation),
         TEST_CASE(last_passes_wait_for_unmaps_under_way),
+        TEST_CASE(last_passes_wait_for_merges_under_way),
+        TEST_CASE(a_pass_tells_of_merges_beside_it),
+        TEST_CASE(a_leaf_that_reaches_beyond_the_range_is_reported_once),
         TEST_CASE(passes_fail_while_an_unmap_is_not_confirmed),
         TEST_CASE(unmaps_report_where_the_range_grew),
         TEST_CASE(a_pass_tells_what_invalidations_took),

@@ -294,7 +294,6 @@ int oracle_merge(struct oracle *oracle, uint64_t iova, uint64_t last)
     unsigned first, end;
     int error;
 
-    forget_unmapped(oracle, iova, last);
     oracle_clip(oracle, iova, last, &first, &end);
     for (unsigned i = first; i < end; i++)
         oracle->pages[i].merging = true;
@@ -302,7 +301,7 @@ int oracle_merge(struct oracle *oracle, uint64_t iova, uint64_t last)
     error = iommu_merge(oracle->domain, iova, last);
     history("merge of %lx-%lx ends: error %ld", iova, last, (uint64_t)error);
     for (unsigned i = first; i < end; i++)
-        oracle_ledger_merged(oracle, i, take_unmapped(oracle, i));
+        oracle_ledger_merged(oracle, i);
     return error;
 }
 

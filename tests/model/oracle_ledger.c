@@ -128,6 +128,12 @@ static NORETURN void lost_by_harvest(const struct oracle *oracle, unsigned page,
     lost(oracle, page, name);
 }
 
+/* It may have looked at the large leaf before the merge told that of the write: then it is the next one's. */
+static bool merge_beside(const struct oracle_page *page, const struct oracle_harvest *harvest)
+{
+    return page->merging || harvest->order < page->merged_order;
+}
+
 static void page_not_reported(struct oracle *oracle, const struct oracle_harvest *harvest, unsigned page)
 {
     struct oracle_page *at = &oracle->pages[page];
@@ -137,9 +143,10 @@ static void page_not_reported(struct oracle *oracle, const struct oracle_harvest
         return;
     /* An unmap under way may have taken the bit: it owes the write then, and is asked when it returns. So may
      * a map have that fails. */
-    if (at->owed_by == harvest->number || (landed_before && at->standing == STANDING_IN && !at->merging))
+    if (at->owed_by == harvest->number ||
+        (landed_before && at->standing == STANDING_IN && !merge_beside(at, harvest)))
         lost_by_harvest(oracle, page, harvest->number);
-    if (landed_before && (at->standing == STANDING_COMING || at->merging))
+    if (landed_before && at->standing == STANDING_COMING)
         at->missed_by = harvest->number;
 }
 
@@ -184,16 +191,12 @@ void oracle_ledger_copied(struct oracle *oracle, unsigned page)
     settle(&oracle->pages[page]);
 }
 
-void oracle_ledger_merged(struct oracle *oracle, unsigned page, bool reported)
+void oracle_ledger_merged(struct oracle *oracle, unsigned page)
 {
     struct oracle_page *at = &oracle->pages[page];
 
-    if (reported)
-        settle(at);
-    else if (oracle->tracked && at->missed_by)
-        lost_by_harvest(oracle, page, at->missed_by);
     at->merging = false;
-    at->missed_by = 0;
+    at->merged_order = ++oracle->order;
 }
 
 void oracle_harvest_ends(struct oracle *oracle, unsigned number, const uint64_t *dirty, int error)

@@ -48,7 +48,8 @@ struct oracle_page {
     unsigned owed_by;   /* number of the harvest under way that has to report them; 0: none */
     unsigned missed_by; /* number of a harvest that ended without them while the page was being mapped */
     unsigned harvests;  /* since the last write */
-    bool merging;       /* a late write is the merge's to report */
+    bool merging;
+    uint64_t merged_order; /* oracle.order when the last merge ended */
 };
 
 #define ORACLE_HARVESTS 16
@@ -120,8 +121,8 @@ void oracle_ledger_mapped(struct oracle *oracle, unsigned page, bool stands, boo
 /* What was written of the page so far has been reported, and copied. */
 void oracle_ledger_copied(struct oracle *oracle, unsigned page);
 
-/* A merge has returned, and has reported the page, or not. */
-void oracle_ledger_merged(struct oracle *oracle, unsigned page, bool reported);
+/* A merge has returned. */
+void oracle_ledger_merged(struct oracle *oracle, unsigned page);
 
 /* The page's mapping is gone, and its dirty bit was in the unmap's bitmap, or was not. */
 void oracle_ledger_unmapped(struct oracle *oracle, unsigned page, bool reported);

@@ -58,8 +58,6 @@ struct stress {
     bool has_nvme, has_edu;
     unsigned char *kept, *copies, *slot_pages;
     uint64_t *bitmap;
-    struct dirty_bitmap merged; /* what iommu_merge() reports; words atomic */
-    uint64_t merged_words[STRESS_BLOCK / 64];
     uint64_t slot_stride;
     uint64_t head_start_ns; /* from a device's order to the unmap: the mapper's */
     struct stress_slot slots[STRESS_SLOTS];

@@ -24,13 +24,6 @@ static void harvest(struct stress *stress, uint64_t iova, uint64_t last)
         stress_fail(stress, error);
 }
 
-/* What was written before a merge took the parts' leaves away. */
-static void take_merged(struct stress *stress)
-{
-    for (unsigned word = 0; word < ARRAY_SIZE(stress->merged_words); word++)
-        stress->bitmap[STRESS_BLOCK / 64 + word] |= atomic_exchange(&stress->merged_words[word], 0);
-}
-
 static uint32_t copy_reported(struct stress *stress)
 {
     uint32_t count = 0;
@@ -54,7 +47,6 @@ uint32_t stress_pass(struct stress *stress)
     atomic_write(&stress->passes_begun, stress->passes_begun + 1);
     atomic_fence_full();
     harvest(stress, STRESS_KEPT_IOVA, STRESS_CHANGED_LAST);
-    take_merged(stress);
     copied = copy_reported(stress);
     harvest(stress, STRESS_SLOT_IOVA, slots_last);
     for (unsigned slot = 0; slot < STRESS_SLOTS; slot++)

@@ -111,7 +111,6 @@ bool stress_open(struct stress *stress, uint64_t slot_stride)
 
     memset(stress, 0, sizeof(*stress));
     stress->slot_stride = slot_stride;
-    stress->merged = (struct dirty_bitmap){stress->merged_words, STRESS_CHANGED_IOVA, STRESS_CHANGED_LAST};
     stress->domain = iommu_domain_create("stress", &error);
     if (!stress->domain) {
         tap_ok(false, "a domain: %s", error_text(error));
@@ -125,9 +124,8 @@ bool stress_open(struct stress *stress, uint64_t slot_stride)
         if (!error)
             error = map_all(stress);
         if (!error)
-            error = iommu_domain_track(stress->domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS,
-                                                                             .level = 1,
-                                                                             .unmapped = &stress->merged});
+            error = iommu_domain_track(stress->domain,
+                                       &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS, .level = 1});
         if (!error)
             return true;
         tap_ok(false, "pages and devices: %s", error_text(error));
