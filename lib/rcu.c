@@ -10,15 +10,18 @@
  *   reader:  use pointers;  D;  seen = newest;  next read section
  *   idle:    seen = 0 (D);  ...;  seen = newest;  E;  first read section
  *
- *   A  full: the unlink before the start of g + 1. A reader that reports g + 1 has read `newest` after that
- * start, and x86 keeps its later loads behind that load: they find the pointer unlinked. So a CPU that stays
- * online needs no fence after its report. Who loses the race for `newest` has only this fence between its
- * unlink and the start. B  full: the unlink before the loads of seen. On x86 the compare-and-swap of `newest`
- * is this fence, won or lost, and A would do for it too; one of the two must be there. With its partner E
- * full: seen = newest before the first load of a pointer. Either the updater sees the CPU online and waits
- * for it, or the CPU's first load finds the pointer unlinked; without E, or without A and B, both may miss
- * (store buffering). D  release: the accesses of the read section before the change of seen. No instruction
- * on x86. With its partner C  acquire: what is freed is touched only after seen was read.
+ *   A  full: the unlink before the start of g + 1. A reader that reports g + 1 has read `newest` after
+ *      that start, and x86 keeps its later loads behind that load: they find the pointer unlinked. So a CPU
+ *      that stays online needs no fence after its report. Who loses the race for `newest` has only this
+ *      fence between its unlink and the start.
+ *   B  full: the unlink before the loads of seen. On x86 the compare-and-swap of `newest` is this fence,
+ *      won or lost, and A would do for it too; one of the two must be there. With its partner
+ *   E  full: seen = newest before the first load of a pointer. Either the updater sees the CPU online and
+ *      waits for it, or the CPU's first load finds the pointer unlinked; without E, or without A and B,
+ *      both may miss (store buffering).
+ *   D  release: the accesses of the read section before the change of seen. No instruction on x86. With its
+ *      partner
+ *   C  acquire: what is freed is touched only after seen was read.
  *
  * tests/spin has the models, docs/rcu.md the table of which model or test fails without which. */
 #include "lib/mutant.h"

@@ -7,24 +7,24 @@
  *
  * - Attach on another CPU. It is on the list of devices before it makes an entry present, by an atomic
  *   read-modify-write or a store and a full fence, and looks at unit_cutting and units_unconfirmed after
- * that. Here unit_cutting is raised first, then comes a full fence, then the list and the entries are read.
- * So one of the two sees the other: either the entry is found present here, or the attach finds that it is
- *   forbidden, and blocks the device again. units_unconfirmed is set before unit_cutting falls.
+ *   that. Here unit_cutting is raised first, then comes a full fence, then the list and the entries are
+ *   read. So one of the two sees the other: either the entry is found present here, or the attach finds
+ *   that it is forbidden, and blocks the device again. units_unconfirmed is set before unit_cutting falls.
  *
  * - Detach on another CPU, which clears the context entry and then frees the PASID directory. Only the
- * present bit of the context entry is touched here, by one atomic AND: it does no harm to an entry that is
- * being cleared, or that is clear, and context tables are never freed. A directory is not read. All of it
- * happens under the lock of the list of devices, and a device is on the list as long as its detach lasts: so
- * the entry is not that of a later attach to another domain.
+ *   present bit of the context entry is touched here, by one atomic AND: it does no harm to an entry that
+ *   is being cleared, or that is clear, and context tables are never freed. A directory is not read. All
+ *   of it happens under the lock of the list of devices, and a device is on the list as long as its detach
+ *   lasts: so the entry is not that of a later attach to another domain.
  *
  * - Others that cut off. The AND tells one of them that the bit was there; that one counts, logs and takes
  *   Bus Master Enable. unit_cutting is a count, since the first to be done may not speak for the others.
  *   units_unconfirmed is cleared before an invalidation of everything, which is good for whatever was
  *   unmapped by then, and set again when that fails: who fails beside it sets it later, and nobody clears
- * that.
+ *   that.
  *
  * - A device with several PASIDs. The context entry is that of all of them, so other domains find their
- * device cut off too. Their pages are as safe as before.
+ *   device cut off too. Their pages are as safe as before.
  *
  * - Whoever changes FPD in the same word (fault_mute.c), by atomic accesses too.
  *

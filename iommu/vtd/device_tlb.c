@@ -5,25 +5,26 @@
  * where there are none. Who else is about:
  *
  * - Attach, which puts a device on the list, full fence (the atomic OR is one), and only then makes its
- * entries present. Who invalidates has changed page-table entries, full fence (vtd_flush_run()), and reads
- * the mask after that. So either the device is found here, or all its translations are made of the changed
- * entries. It is the argument of join_unit() for units (domain.c), with the device for the unit.
+ *   entries present. Who invalidates has changed page-table entries, full fence (vtd_flush_run()), and
+ *   reads the mask after that. So either the device is found here, or all its translations are made of the
+ *   changed entries. It is the argument of join_unit() for units (domain.c), with the device for the unit.
  *
- * - Detach. It has taken the device's entries away, its unit knows, and the device has dropped what it held;
- *   then it takes the slot off the mask and waits until the slot has no users. Who invalidates raises a
- * slot's users first, and reads the mask again. Both are atomic read-modify-writes before a read, so one of
- * the two sees the other: no request is sent to a device whose ATS is switched off, which would not answer
- * it.
+ * - Detach. It has taken the device's entries away, its unit knows, and the device has dropped what it
+ *   held; then it takes the slot off the mask and waits until the slot has no users. Who invalidates
+ *   raises a slot's users first, and reads the mask again. Both are atomic read-modify-writes before a
+ *   read, so one of the two sees the other: no request is sent to a device whose ATS is switched off,
+ *   which would not answer it.
  *
  * The life of a slot. It is a device's, by one of its PASIDs, from the attach that takes it until it is off
  * the mask and has no users: only then another attach takes it. So whoever uses a slot looks at one
  * incarnation of it, and finds its state going one way:
  *
  * - On: invalidations are sent to the device.
- * - On, and cut: the device has lost its rights, since it did not answer or its detach was not confirmed. Its
- *   unit may still go by its entry, or it may have DMA under way that the unit let through. Whoever
- * invalidates asks the unit to drop everything, and waits for the device, and takes the slot off when both
- * have succeeded. A detach leaves such a slot on; the next attach to this domain begins with taking it off.
+ * - On, and cut: the device has lost its rights, since it did not answer or its detach was not confirmed.
+ *   Its unit may still go by its entry, or it may have DMA under way that the unit let through. Whoever
+ *   invalidates asks the unit to drop everything, and waits for the device, and takes the slot off when
+ *   both have succeeded. A detach leaves such a slot on; the next attach to this domain begins with taking
+ *   it off.
  * - Off: nothing that the device holds is of any use to it. The mark of the cut stays for late users, and is
  *   cleared by who takes the slot.
  *

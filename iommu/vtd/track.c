@@ -10,21 +10,21 @@
  *   before has made its entries present, which are found here, since a device is on the list before that; and
  *   one that has it later reads what was written. A stop is the same with the other value.
  *
- * - Tables of entries. A detach clears the context entry under the lock, and gives back the PASID directory
- *   after that. Here a directory is reached by the context entry, under the lock: so it is there, or not
- * found. A device is on the list as long as its detach lasts.
+ * - Tables of entries. A detach clears the context entry under the lock, and gives back the PASID
+ *   directory after that. Here a directory is reached by the context entry, under the lock: so it is
+ *   there, or not found. A device is on the list as long as its detach lasts.
  *
- * - Caches. The units are read after the last entry has changed, full fence in between (vtd_flush_run()). Its
- *   partner is join_unit(): a unit is in the mask before any entry of it leads to the tree, so one whose
- * entry was changed here is invalidated here; and an entry that an attach made is invalidated by the attach.
- * The PASID cache goes first, for the IOTLB is filled by what it says; then the IOTLB by domain, with it the
- *   table caches, so that no translation is left that sets no dirty bit, and none of a walk that set no
- *   accessed bit; then devices' TLBs, which fill from there. The invalidation drains what was translated
- * before (6.5.4).
+ * - Caches. The units are read after the last entry has changed, full fence in between (vtd_flush_run()).
+ *   Its partner is join_unit(): a unit is in the mask before any entry of it leads to the tree, so one
+ *   whose entry was changed here is invalidated here; and an entry that an attach made is invalidated by
+ *   the attach. The PASID cache goes first, for the IOTLB is filled by what it says; then the IOTLB by
+ *   domain, with it the table caches, so that no translation is left that sets no dirty bit, and none of a
+ *   walk that set no accessed bit; then devices' TLBs, which fill from there. The invalidation drains what
+ *   was translated before (6.5.4).
  *
- * - A first stage changes no entry, but what was cached before may say "dirty is set already" of a leaf from
- *   which a harvest took the bit, if that was not confirmed and tracking stopped after it. So it is
- * invalidated like the other. Its dirty bits of before are reported by the first harvest.
+ * - A first stage changes no entry, but what was cached before may say "dirty is set already" of a leaf
+ *   from which a harvest took the bit, if that was not confirmed and tracking stopped after it. So it is
+ *   invalidated like the other. Its dirty bits of before are reported by the first harvest.
  *
  * A unit that does not confirm is told to drop everything. If it does not do that either, a start is undone,
  * and devices are cut off as after an unmap (cut_off.h). An unconfirmed stop does no harm: what units set in
