@@ -62,7 +62,7 @@ void track_print_pass(const struct tracker_pass *pass, const struct dirty_bitmap
            pass->found.tables, pass->found.entries, pass->found.dirty, pass->found.pruned,
            pass->found.audited);
     if (pass->error)
-        printf("  failed: %" PRIu64 " pages wait for the next pass\n", pass->carried);
+        printf("  %s failed: %" PRIu64 " pages wait for the next pass\n", pass->failed, pass->carried);
     ranges = visit_ranges(report, print_range, NULL);
     if (ranges > RANGES_MAX)
         printf("  and %u more\n", ranges - RANGES_MAX);
@@ -82,6 +82,7 @@ static void add_pass(struct json *json, const struct tracker_pass *pass)
     json_number(json, "marked", pass->marked);
     json_number(json, "reported", pass->reported);
     json_number(json, "carried", pass->carried);
+    json_text(json, "failed", pass->failed);
     json_number(json, "ns", pass->ns);
     json_number(json, "invalidation_ns", pass->found.invalidation_ns);
     json_number(json, "pages_per_s", pass->pages_per_s);

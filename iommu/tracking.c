@@ -225,6 +225,17 @@ static void note_unconfirmed(struct iommu_domain *domain, const struct gather *g
 
 /* --- harvest --- */
 
+/* A share comes with HARVEST_AUDIT, and that with HARVEST_PRUNE. */
+static bool are_flags(unsigned flags)
+{
+    const unsigned share = HARVEST_AUDIT_SHARE(HARVEST_AUDIT_SHARES - 1);
+    const unsigned known = HARVEST_KEEP | HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_WHOLE_LEAVES | share;
+
+    if (flags & ~known || (flags & share && !(flags & HARVEST_AUDIT)))
+        return false;
+    return !(flags & HARVEST_AUDIT) || flags & HARVEST_PRUNE;
+}
+
 static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint64_t last,
                          const struct dirty_bitmap *bitmap, unsigned flags)
 {
@@ -232,8 +243,8 @@ static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint6
 
     if (error)
         return error;
-    if (flags & ~(unsigned)(HARVEST_KEEP | HARVEST_PRUNE | HARVEST_WHOLE_LEAVES) || iova < bitmap->iova ||
-        last > bitmap->last || !is_aligned(bitmap->iova, PAGE_SIZE))
+    if (!are_flags(flags) || iova < bitmap->iova || last > bitmap->last ||
+        !is_aligned(bitmap->iova, PAGE_SIZE))
         return ERR_INVALID;
     if (atomic_read(&domain->tracking.how) != IOMMU_TRACKING_OFF)
         return 0;
@@ -269,23 +280,15 @@ uint64_t iommu_mark_writable(struct iommu_domain *domain, uint64_t iova, uint64_
     return marking.leaves;
 }
 
-/* The part of what is pruned that an audit looks at differs from harvest to harvest, and so that harvests of
- * several ranges in turn do not always get the same part each: multiples of the golden ratio spread evenly,
- * every so many of them too. */
-static unsigned audit_flags(struct iommu_domain *domain)
-{
-    uint64_t n = atomic_fetch_add(&domain->pruning.harvests, 1);
-
-    return HARVEST_AUDIT | HARVEST_AUDIT_SHARE((unsigned)(n * 0x9e3779b97f4a7c15ull >> 58));
-}
-
+/* Where what is pruned has to be audited it is left to who says which share that is to be. */
 static unsigned choose_flags(struct iommu_domain *domain, unsigned flags)
 {
-    if (!(flags & HARVEST_PRUNE))
-        return flags;
-    if (iommu_why_not_prunes(domain))
-        return flags & ~(unsigned)HARVEST_PRUNE;
-    return domain->pruning.audited ? flags | audit_flags(domain) : flags;
+    const unsigned audit = HARVEST_AUDIT | HARVEST_AUDIT_SHARE(HARVEST_AUDIT_SHARES - 1);
+    bool prunes = flags & HARVEST_PRUNE && !iommu_why_not_prunes(domain);
+
+    if (!prunes || (domain->pruning.audited && !(flags & HARVEST_AUDIT)))
+        return flags & ~(HARVEST_PRUNE | audit);
+    return domain->pruning.audited ? flags : flags & ~audit;
 }
 
 /* What else was left out so far is dirty still, and the next harvest finds it. */
@@ -297,18 +300,6 @@ static void check_audit(struct iommu_domain *domain, const struct harvest_stats 
               " dirty leaves were found where accessed bits said that nothing was "
               "touched: its harvests prune no more",
               domain->name, stats->audit_dirty);
-}
-
-static void add_stats(struct harvest_stats *to, const struct harvest_stats *stats)
-{
-    to->tables += stats->tables;
-    to->entries += stats->entries;
-    to->dirty += stats->dirty;
-    to->pruned += stats->pruned;
-    to->audited += stats->audited;
-    to->audit_dirty += stats->audit_dirty;
-    to->invalidation_ns += stats->invalidation_ns;
-    to->leaving += stats->leaving;
 }
 
 /* What was reported before this completes could be copied before the last write through a translation that
@@ -388,6 +379,6 @@ int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, str
     own.leaving = mutant(LEAVING_NOT_COUNTED) ? 0 : atomic_read(&domain->tracking.leaving);
     own.leaving += merges_beside(domain, ended);
     if (stats)
-        add_stats(stats, &own);
+        harvest_stats_add(stats, &own);
     return error;
 }

@@ -14,7 +14,6 @@ struct iommu_pruning {
     bool allowed;
     bool audited;        /* part of what was pruned is looked at all the same */
     const char *why_not; /* in words, where it is not allowed */
-    uint64_t harvests;   /* that were audited: says which part (atomic) */
     bool found_wrong;    /* an audit found a dirty leaf, so this domain prunes no more (atomic) */
 };
 

@@ -27,6 +27,7 @@
     X(NO_MARK_WALKED, "a pass whose invalidation failed lets the next one be pruned as usual")               \
     X(AUDIT_WITHOUT_SECOND_LOOK,                                                                             \
       "an audit takes a write that comes in its middle for a missing accessed bit")                          \
+    X(AUDIT_BY_HARVEST, "the parts of one pass audit one share after the other of what they leave out")      \
     X(PRUNE_WITHOUT_S, "a pass leaves out what was not walked since the last one")                           \
     X(PRUNE_S_BEFORE, "a pass keeps in S what it read of A before it clears A")                              \
     X(PRUNE_NARROW, "a pass does not invalidate the spans of the entries whose A it clears")                 \

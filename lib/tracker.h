@@ -54,10 +54,10 @@ struct tracker_source_ops {
     int (*stop)(struct tracker_source *source);
 
     /* Marks in bitmap all that was written in [first, last] since the pass before, and returns after whatever
-     * keeps writes from being noticed again (cached translations) has gone. flags: 0, or HARVEST_PRUNE: what
-     * certainly was not touched may be skipped. An error: that was not confirmed; the bitmap has what was
-     * found, writes to it may go unnoticed until the next pass of this range, and none else may. Adds to
-     * *stats. */
+     * keeps writes from being noticed again (cached translations) has gone. flags: 0; or HARVEST_PRUNE, what
+     * certainly was not touched may be skipped, with HARVEST_AUDIT and the share of this pass. An error: that
+     * was not confirmed; the bitmap has what was found, writes to it may go unnoticed until the next pass of
+     * this range, and none else may. Adds to *stats. */
     int (*pass)(struct tracker_source *source, uint64_t first, uint64_t last, struct dirty_bitmap *bitmap,
                 unsigned flags, struct harvest_stats *stats);
 
@@ -136,12 +136,13 @@ enum tracker_pass_flags {
 
 /* What a pass came to. */
 struct tracker_pass {
-    uint64_t number;            /* from 1, since tracker_start(); those that failed too */
-    bool whole;                 /* nothing was to be skipped */
-    int error;                  /* 0, or why it failed */
-    unsigned sources;           /* looked at */
-    bool guessed;               /* one of them reports more than was written, always */
-    struct harvest_stats found; /* in all of them together; its times are those of CPUs side by side */
+    uint64_t number;               /* from 1, since tracker_start(); those that failed too */
+    bool whole;                    /* nothing was to be skipped */
+    int error;                     /* 0, or why it failed */
+    char failed[TRACKER_NAME_MAX]; /* the source that did, the first of them; cut to this length */
+    unsigned sources;              /* looked at */
+    bool guessed;                  /* one of them reports more than was written, always */
+    struct harvest_stats found;    /* in all of them together; its times are those of CPUs side by side */
     uint64_t marked;      /* pages that tracker_mark() and tracker_write() marked since the pass before */
     uint64_t reported;    /* pages */
     uint64_t carried;     /* pages that wait for the next pass, since this one failed */
@@ -178,9 +179,9 @@ int tracker_resize(struct tracker *tracker, uint64_t last) MUST_CHECK;
  * the write would have its caller copy the old bytes. */
 void tracker_mark(struct tracker *tracker, uint64_t gpa, uint64_t last);
 
-/* Writes bytes of data to gpa on, page by page, and marks each page after it was written. ERR_INVALID: no
- * bytes, beyond the last address there can be, or config.write is NULL; the error of config.write: pages
- * below that one were written. */
+/* Writes bytes of data, also none, to gpa on, page by page, and marks each page after it was written.
+ * ERR_INVALID: beyond the last address there can be, or config.write is NULL; the error of config.write:
+ * pages below that one were written. */
 int tracker_write(struct tracker *tracker, uint64_t gpa, const void *data, size_t bytes) MUST_CHECK;
 
 /* For people. */

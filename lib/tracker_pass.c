@@ -2,10 +2,12 @@
 /* A tracker's passes: what its sources have found becomes pending; what is pending is reported once all of
  * them have succeeded. */
 #include "lib/error.h"
+#include "lib/log.h"
 #include "lib/mutant.h"
 #include "lib/platform.h"
 #include "lib/rcu.h"
 #include "lib/tracker_state.h"
+#include <inttypes.h>
 #include <string.h>
 
 /* How many parts a pass has: each some cuts, the last one perhaps less. */
@@ -49,11 +51,17 @@ static void look_at_part(void *argument, unsigned n)
     *part = (struct tracker_part){.error = 0};
     list_for_each (node, &tracker->sources) {
         struct tracker_source *source = list_entry(node, struct tracker_source, link);
-        int error =
-            source->ops->pass(source, first, last, &tracker->pending->pages, tracker->flags, &part->found);
+        unsigned flags = tracker->flags;
+        int error;
 
-        if (!part->error)
+        if (flags && mutant(AUDIT_BY_HARVEST))
+            flags = HARVEST_PRUNE | HARVEST_AUDIT |
+                    HARVEST_AUDIT_SHARE(tracker->pruned_passes * part_count(tracker) + n);
+        error = source->ops->pass(source, first, last, &tracker->pending->pages, flags, &part->found);
+        if (error && !part->error) {
             part->error = error;
+            part->failed = source;
+        }
     }
 }
 
@@ -66,16 +74,16 @@ static void report_part(void *argument, unsigned n)
     tracker->parts[n].reported = tracker_bitmap_take(tracker->pending, first, last, tracker->report);
 }
 
-static void add_found(struct harvest_stats *sum, const struct harvest_stats *found)
+/* One line, however many parts failed. */
+static void note_failure(struct tracker *tracker, unsigned n, struct tracker_pass *pass)
 {
-    sum->tables += found->tables;
-    sum->entries += found->entries;
-    sum->dirty += found->dirty;
-    sum->pruned += found->pruned;
-    sum->audited += found->audited;
-    sum->audit_dirty += found->audit_dirty;
-    sum->invalidation_ns += found->invalidation_ns;
-    sum->leaving += found->leaving;
+    const struct tracker_part *part = &tracker->parts[n];
+    uint64_t first, last;
+
+    part_range(tracker, n, &first, &last);
+    strncpy(pass->failed, part->failed->name, sizeof pass->failed - 1);
+    log_error("track: %s: %s cannot say what was written in %#" PRIx64 "-%#" PRIx64 ": %s",
+              tracker->info.name, part->failed->name, first, last, error_text(part->error));
 }
 
 int tracker_look(struct tracker *tracker, unsigned flags, struct tracker_pass *pass)
@@ -85,9 +93,13 @@ int tracker_look(struct tracker *tracker, unsigned flags, struct tracker_pass *p
     tracker->flags = flags;
     run_parts(tracker, look_at_part);
     for (unsigned n = 0; n < part_count(tracker); n++) {
-        add_found(&pass->found, &tracker->parts[n].found);
-        if (!first)
-            first = tracker->parts[n].error;
+        const struct tracker_part *part = &tracker->parts[n];
+
+        harvest_stats_add(&pass->found, &part->found);
+        if (part->error && !first) {
+            first = part->error;
+            note_failure(tracker, n, pass);
+        }
     }
     return first;
 }
@@ -104,9 +116,16 @@ static uint64_t hand_over(struct tracker *tracker, struct dirty_bitmap *report)
     return reported;
 }
 
+/* The share goes on with each pass that prunes, and is the same in all parts and sources: so 64 of these have
+ * audited all that they left out. */
+static unsigned choose_flags(struct tracker *tracker, bool whole)
+{
+    return whole ? 0 : HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(tracker->pruned_passes++);
+}
+
 static void look_and_report(struct tracker *tracker, struct dirty_bitmap *report, struct tracker_pass *pass)
 {
-    pass->error = tracker_look(tracker, pass->whole ? 0 : HARVEST_PRUNE, pass);
+    pass->error = tracker_look(tracker, choose_flags(tracker, pass->whole), pass);
     tracker->whole_next = pass->error;
     if (!pass->error) {
         pass->reported = hand_over(tracker, report);

@@ -207,7 +207,7 @@ static ALWAYS_INLINE bool pt_harvest_enter(const struct pt_format *fmt, struct p
 static ALWAYS_INLINE bool pt_is_audited(const struct pt_harvest *harvest, uint64_t iova)
 {
     return harvest->flags & HARVEST_AUDIT &&
-           (iova >> PT_ENTRY_LG2(1)) % HARVEST_AUDIT_SHARES == harvest->flags >> 8;
+           (iova >> PT_ENTRY_LG2(1)) % HARVEST_AUDIT_SHARES == HARVEST_AUDIT_SHARE_OF(harvest->flags);
 }
 
 /* The lines of a table of level 1 that a pass looks at: those with a dirty leaf, with a table that is not
@@ -215,7 +215,8 @@ static ALWAYS_INLINE bool pt_is_audited(const struct pt_harvest *harvest, uint64
 static ALWAYS_INLINE uint64_t pt_harvest_lines(const struct pt_format *fmt, const struct pt_harvest *harvest,
                                                const uint64_t *table)
 {
-    uint64_t audited = harvest->flags & HARVEST_AUDIT ? HARVEST_AUDIT_LINES << (harvest->flags >> 11) : 0;
+    unsigned line = HARVEST_AUDIT_SHARE_OF(harvest->flags) / PT_LINE_ENTRIES;
+    uint64_t audited = harvest->flags & HARVEST_AUDIT ? HARVEST_AUDIT_LINES << line : 0;
 
     if (!harvest->prunes || !(harvest->flags & HARVEST_PRUNE))
         return ~0ull;
@@ -379,14 +380,8 @@ static ALWAYS_INLINE void pt_harvest(const struct pt_format *fmt, struct pt *pt,
     }
     pt_harvest_write_word(&harvest);
     pt_widen_for_splits(pt, gather);
-    if (stats) {
-        stats->tables += harvest.stats.tables;
-        stats->entries += harvest.stats.entries;
-        stats->dirty += harvest.stats.dirty;
-        stats->pruned += harvest.stats.pruned;
-        stats->audited += harvest.stats.audited;
-        stats->audit_dirty += harvest.stats.audit_dirty;
-    }
+    if (stats)
+        harvest_stats_add(stats, &harvest.stats);
 }
 
 static ALWAYS_INLINE void pt_harvest_detached(const struct pt_format *fmt, const struct pt *pt,

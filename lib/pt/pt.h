@@ -85,9 +85,10 @@ enum harvest_flags {
 };
 
 /* With HARVEST_AUDIT: the tables of level 0 whose 2 MiB have this number, 0 to 63, counted from address 0 and
- * again from 0 after 63. Who takes one number after the other sees all in 64 passes. */
-#define HARVEST_AUDIT_SHARES   64u
-#define HARVEST_AUDIT_SHARE(n) ((n) % HARVEST_AUDIT_SHARES << 8)
+ * again from 0 after 63. Who counts on with each pass sees all in 64 passes. */
+#define HARVEST_AUDIT_SHARES          64u
+#define HARVEST_AUDIT_SHARE(n)        ((unsigned)(n) % HARVEST_AUDIT_SHARES << 8)
+#define HARVEST_AUDIT_SHARE_OF(flags) ((flags) >> 8 & (HARVEST_AUDIT_SHARES - 1))
 
 struct harvest_stats {
     uint64_t tables;      /* tables of level 0 looked at */
@@ -101,6 +102,19 @@ struct harvest_stats {
     uint64_t leaving; /* unmaps that were under way when it had looked, and merges beside it: what they took
                          out may not be reported yet */
 };
+
+/* Adds all of stats to sum. */
+static inline void harvest_stats_add(struct harvest_stats *sum, const struct harvest_stats *stats)
+{
+    sum->tables += stats->tables;
+    sum->entries += stats->entries;
+    sum->dirty += stats->dirty;
+    sum->pruned += stats->pruned;
+    sum->audited += stats->audited;
+    sum->audit_dirty += stats->audit_dirty;
+    sum->invalidation_ns += stats->invalidation_ns;
+    sum->leaving += stats->leaving;
+}
 
 /* One format of tables. */
 struct pt_ops {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Leaves of other sizes while a domain is tracked, and who decides about pruning, on hardware that only takes
- * notes. */
+/* Leaves of other sizes while a domain is tracked, on hardware that only takes notes. */
 #include "iommu/domain.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
@@ -9,8 +8,6 @@
 #include "tests/host/track_fixture.h"
 #include "tests/host/unit.h"
 #include <string.h>
-
-/* --- leaves of other sizes --- */
 
 static void a_leaf_is_split_and_each_part_is_dirty(void **state)
 {
@@ -118,102 +115,6 @@ static void a_split_without_memory_says_so(void **state)
     assert_int_equal(track_level_at(BASE + 2 * MIB), 0);
 }
 
-/* --- pruning --- */
-
-static void a_harvest_prunes_only_where_the_domain_may(void **state)
-{
-    struct iommu_track track = track_bits;
-    struct iommu_domain_info info;
-
-    (void)state;
-    track_hardware.pruning.why_not = "it is said to";
-    track_make_again();
-    assert_int_equal(iommu_domain_track(track_domain, &track), 0);
-    track_harvest(0);
-    assert_int_equal(track_hardware.flags, 0);
-    iommu_domain_info(track_domain, &info);
-    assert_false(info.prunes);
-    assert_string_equal(info.why_not_prunes, "it is said to");
-    track_hardware.pruning.allowed = true;
-    track_make_again();
-    assert_int_equal(iommu_domain_track(track_domain, &track), 0);
-    track_harvest(0);
-    assert_int_equal(track_hardware.flags, HARVEST_PRUNE);
-    iommu_domain_info(track_domain, &info);
-    assert_true(info.prunes && !info.audits && !info.why_not_prunes);
-    track.no_pruning = true;
-    assert_int_equal(iommu_domain_track(track_domain, &track), 0);
-    track_harvest(0);
-    assert_int_equal(track_hardware.flags, 0);
-}
-
-static void audits_go_round(void **state)
-{
-    uint64_t seen = 0;
-
-    (void)state;
-    track_hardware.pruning = (struct iommu_pruning){.allowed = true, .audited = true};
-    track_make_again();
-    assert_int_equal(iommu_domain_track(track_domain, &track_bits), 0);
-    for (unsigned i = 0; i < 256; i++) {
-        track_harvest(0);
-        assert_int_equal(track_hardware.flags & 0xff, HARVEST_PRUNE | HARVEST_AUDIT);
-        seen |= i % 2 ? 1ull << (track_hardware.flags >> 8 & 63) : 0; /* of every second one, too */
-    }
-    assert_int_equal(seen, ~0ull);
-}
-
-static void what_an_audit_finds_ends_pruning(void **state)
-{
-    struct iommu_domain_info info;
-
-    (void)state;
-    track_hardware.pruning = (struct iommu_pruning){.allowed = true, .audited = true};
-    track_make_again();
-    assert_int_equal(iommu_domain_track(track_domain, &track_bits), 0);
-    track_hardware.audit_dirty = 2;
-    track_harvest(0);
-    assert_non_null(strstr(host_log(), "domain test: 2 dirty leaves were found where accessed bits said"));
-    track_harvest(0);
-    assert_int_equal(track_hardware.flags, 0);
-    iommu_domain_info(track_domain, &info);
-    assert_string_equal(info.why_not_prunes, "an audit found a dirty page in what was left out");
-}
-
-static uint64_t *entry_of_page(uint64_t iova)
-{
-    uint64_t *table = track_domain->pt.root;
-
-    for (unsigned level = track_domain->pt.top_level; level; level--)
-        table = phys_to_virt(table[iova >> PT_ENTRY_LG2(level) & 511] & 0xffffffffff000ull);
-    return &table[iova >> PAGE_LG2 & 511];
-}
-
-/* Hardware that sets dirty in a leaf and accessed nowhere. The first audit looks at the first 2 MiB. */
-static void hardware_that_sets_no_accessed_bits_is_found_out(void **state)
-{
-    const uint64_t audited = BASE + PAGE_SIZE, left_out = BASE + 2 * MIB + PAGE_SIZE;
-    const unsigned late = (unsigned)((left_out - BASE) >> PAGE_LG2);
-
-    (void)state;
-    track_hardware.pruning = (struct iommu_pruning){.allowed = true, .audited = true};
-    track_make_again();
-    assert_int_equal(iommu_domain_track(track_domain, &track_bits), 0);
-    assert_int_equal(track_map(audited, PAGE_SIZE), 0);
-    assert_int_equal(track_map(left_out, PAGE_SIZE), 0);
-    for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(iommu_harvest(track_domain, BASE, track_bitmap.last, &track_bitmap, 0, NULL), 0);
-    *entry_of_page(audited) |= 1u << 9;
-    *entry_of_page(left_out) |= 1u << 9;
-    track_harvest(0);
-    assert_true(bitmap_test(track_words, 1));
-    assert_false(bitmap_test(track_words, late));
-    assert_non_null(strstr(host_log(), "domain test: 1 dirty leaves were found where accessed bits said"));
-    track_harvest(0); /* which prunes no more */
-    assert_true(bitmap_test(track_words, late));
-    assert_int_equal(track_count(track_words), 1);
-}
-
 int main(void)
 {
 #define TRACKED(test) cmocka_unit_test_setup_teardown(test, track_setup, track_teardown)
@@ -224,10 +125,6 @@ int main(void)
         TRACKED(what_was_merged_and_not_confirmed_is_reported),
         TRACKED(leaves_of_other_sizes_are_refused_where_they_cannot_be),
         TRACKED(a_split_without_memory_says_so),
-        TRACKED(a_harvest_prunes_only_where_the_domain_may),
-        TRACKED(audits_go_round),
-        TRACKED(what_an_audit_finds_ends_pruning),
-        TRACKED(hardware_that_sets_no_accessed_bits_is_found_out),
     };
 
     track_init();

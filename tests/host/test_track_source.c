@@ -284,7 +284,7 @@ static void a_leaf_that_reaches_beyond_the_range_is_reported_once(void **state)
     assert_true(is_reported(7));
     assert_int_equal(pages_of_pass(), 0);
     device_write(8);
-    assert_int_equal(tracker_finish(tracker, &report, NS_PER_MS, NULL), 0);
+    assert_int_equal(tracker_finish(tracker, &report, NS_PER_S, NULL), 0);
     assert_true(is_reported(8));
 }
 

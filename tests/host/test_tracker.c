@@ -32,7 +32,7 @@ static void what_was_dirty_before_is_dropped(void **state)
     source_a.finds = 5 * PAGE_SIZE;
     tracker_begin(TRACKER_NONE_DIRTY);
     assert_int_equal(pages_of_pass(), 0);
-    assert_int_equal(source_a.flags, HARVEST_PRUNE);
+    assert_int_equal(source_a.flags, HARVEST_PRUNE | HARVEST_AUDIT);
 }
 
 static void everything_is_dirty_at_first(void **state)
@@ -42,7 +42,7 @@ static void everything_is_dirty_at_first(void **state)
     assert_int_equal(pages_of_pass(), GIBS * GIB / PAGE_SIZE);
     assert_int_equal(source_a.flags, 0); /* no look came before */
     assert_int_equal(pages_of_pass(), 0);
-    assert_int_equal(source_a.flags, HARVEST_PRUNE);
+    assert_int_equal(source_a.flags, HARVEST_PRUNE | HARVEST_AUDIT);
 }
 
 static void check_start_fails(struct fake_source *fake, enum fake_op op, const char *expected)
@@ -139,11 +139,15 @@ static void a_pass_that_failed_loses_nothing(void **state)
     assert_int_equal(tracker_pass(tracker, &report, 0, &failed), ERR_TIMEOUT);
     assert_string_equal(source_calls, "pass a, pass b"); /* b is asked all the same */
     assert_true(failed.error == ERR_TIMEOUT && failed.reported == 0 && failed.carried == 3);
+    assert_string_equal(failed.failed, "a");
+    assert_non_null(
+        strstr(host_log(), "track: vm: a cannot say what was written in 0-0xffffffff: no answer"));
     assert_int_equal(report_words[0], 0);
     source_a.fail[PASS] = 0;
     assert_int_equal(tracker_pass(tracker, &report, 0, &next), 0);
     assert_int_equal(report_words[0], 7u << 7);
     assert_true(next.whole && next.reported == 3 && next.carried == 0);
+    assert_string_equal(next.failed, "");
     assert_int_equal(source_a.flags, 0); /* nothing is skipped after a failure */
 }
 
@@ -223,6 +227,8 @@ static void a_pass_in_parts_covers_everything_once(void **state)
     source_a.fail[PASS] = ERR_HARDWARE;
     assert_int_equal(tracker_pass(tracker, &report, 0, &result), ERR_HARDWARE);
     assert_int_equal(result.carried, 1);
+    assert_non_null(strstr(host_log(), "track: vm: a cannot say what was written in 0-0x3fffffff"));
+    assert_null(strstr(strstr(host_log(), "cannot say") + 1, "cannot say")); /* of the others */
 }
 
 static void no_more_parts_than_there_are_gibibytes(void **state)

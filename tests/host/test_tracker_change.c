@@ -40,7 +40,7 @@ static void a_write_that_fails_is_marked(void **state)
     assert_int_equal(tracker_write(tracker, 2 * PAGE_SIZE - 4, &value, sizeof value), ERR_NOT_FOUND);
     assert_int_equal(guest_memory.writes, 1); /* the second page is not tried */
     assert_int_equal(pages_of_pass(), 1);
-    assert_int_equal(tracker_write(tracker, 0, &value, 0), ERR_INVALID);
+    assert_int_equal(tracker_write(tracker, 0, &value, 0), 0); /* nothing is written, nor marked */
     assert_int_equal(tracker_write(tracker, UINT64_MAX - 3, &value, sizeof value), ERR_INVALID);
 }
 

@@ -159,9 +159,11 @@ uint64_t track_count(const uint64_t *in)
 
 void track_harvest(int expected)
 {
+    unsigned flags = HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(track_hardware.harvests);
+
     memset(track_words, 0, sizeof track_words);
     assert_int_equal(
-        iommu_harvest(track_domain, track_bitmap.iova, track_bitmap.last, &track_bitmap, HARVEST_PRUNE, NULL),
+        iommu_harvest(track_domain, track_bitmap.iova, track_bitmap.last, &track_bitmap, flags, NULL),
         expected);
 }
 
