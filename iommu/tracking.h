@@ -24,8 +24,7 @@ struct iommu_tracking_state {
     uint32_t how;      /* enum iommu_tracking */
     uint32_t level;
     bool no_pruning;
-    struct dirty_bitmap *unmapped;
-    uint32_t unmapped_users;          /* CPUs that may be writing into it */
+    struct dirty_bitmap *unmapped;    /* RCU; NULL: nobody is told what leaves the tree */
     uint32_t leaving;                 /* unmaps and merges that have not reported yet */
     bool owes_unmapped;               /* an unmap was not confirmed: its pages may be being written still */
     struct spinlock unconfirmed_lock; /* over the next three */
@@ -66,9 +65,9 @@ void unmapped_not_confirmed(struct iommu_domain *domain);
 bool unmapped_take_over(struct iommu_domain *domain);
 void unmapped_confirmed(struct iommu_domain *domain, bool owed, int error);
 
-/* Has the domain go by another track->unmapped, or none, and returns when nobody uses the one before.
- * ERR_TIMEOUT: somebody does still. */
-int unmapped_change(struct iommu_domain *domain, struct dirty_bitmap *bitmap) MUST_CHECK;
+/* Has the domain go by another track->unmapped, or none, and returns when nobody uses the one before: after a
+ * grace period, where there was one. One call at a time. */
+void unmapped_change(struct iommu_domain *domain, struct dirty_bitmap *bitmap);
 
 /* iommu_domain_track() by the tracker whose source the domain is, which alone may call it then. */
 int iommu_track_as_source(struct iommu_domain *domain, const struct iommu_track *track) MUST_CHECK;
