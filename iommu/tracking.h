@@ -46,6 +46,7 @@ struct unmapped {
     uint64_t last;
     struct dirty_bitmap *bitmap; /* what the engine is to report to; NULL: nobody asks */
     struct dirty_bitmap *dirty;  /* the caller's; NULL */
+    bool all_writable;           /* of what was there when it began; else what dirty bits say */
     bool noted;                  /* in notes; else in the caller's bitmap itself, or nowhere */
     struct dirty_bitmap notes;
     uint64_t words[UNMAPPED_WORDS];

@@ -8,7 +8,8 @@
  *   more when its invalidation has completed, and if there is one then, reports all of its range. A write
  *   that must be reported was made after the start had returned, so after the pointer was in memory, which
  *   the start's full fence sees to; it found the page mapped, so it was made before the invalidation
- *   completed, which this CPU has seen before it looks. So it sees the pointer.
+ *   completed, which this CPU has seen before it looks. So it sees the pointer. What it noted before a stop
+ *   and a start of another kind counts as little: what is written after the second sets no dirty bit.
  *
  * - A harvest that finds an entry empty of which the notes are here. They are counted as leaving, by a locked
  *   instruction before anything is taken out, and no more when they are handed on. The harvest reads that
@@ -96,20 +97,25 @@ static void mark_all_writable(struct iommu_domain *domain, struct unmapped *unma
     }
 }
 
+static bool counts_all_writable(const struct iommu_domain *domain)
+{
+    return atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE;
+}
+
 void unmapped_begin(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty,
                     struct unmapped *unmapped)
 {
     (void)atomic_fetch_add(&domain->tracking.leaving, 1u);
     /* In this order: a start writes how it is tracked before the pointer. */
     bool reported = atomic_read_acquire(&domain->tracking.unmapped);
-    bool all_writable = atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE;
 
+    unmapped->all_writable = counts_all_writable(domain);
     unmapped->iova = iova;
     unmapped->last = last;
     unmapped->dirty = dirty;
-    unmapped->noted = (reported || (all_writable && dirty)) && make_notes(domain, unmapped);
+    unmapped->noted = (reported || (unmapped->all_writable && dirty)) && make_notes(domain, unmapped);
     unmapped->bitmap = unmapped->noted ? &unmapped->notes : dirty;
-    if (all_writable)
+    if (unmapped->all_writable)
         mark_all_writable(domain, unmapped);
 }
 
@@ -134,12 +140,21 @@ static void hand_on(const struct dirty_bitmap *notes, uint64_t iova, uint64_t la
     }
 }
 
-/* Notes were taken for the bitmap of then, and this one may reach further. Where there are none nobody knows
- * what was written. */
-static void report_range(const struct unmapped *unmapped, uint64_t iova, uint64_t last,
-                         struct dirty_bitmap *bitmap)
+/* Notes were taken for the bitmap of then, and this one may reach further; and for how the domain was tracked
+ * then: where all that is writable counts since, units may set no dirty bits any more. The bitmap was read
+ * before, so this sees how it is tracked that has it. */
+static bool notes_tell(const struct iommu_domain *domain, const struct unmapped *unmapped, uint64_t iova,
+                       uint64_t last)
 {
-    if (unmapped->noted && iova >= unmapped->notes.iova && last <= unmapped->notes.last)
+    return unmapped->noted && iova >= unmapped->notes.iova && last <= unmapped->notes.last &&
+           (unmapped->all_writable || !counts_all_writable(domain) || mutant(UNMAPPED_OF_OTHER_WAY));
+}
+
+/* Without notes nobody knows what was written. */
+static void report_range(const struct iommu_domain *domain, const struct unmapped *unmapped, uint64_t iova,
+                         uint64_t last, struct dirty_bitmap *bitmap)
+{
+    if (notes_tell(domain, unmapped, iova, last))
         hand_on(&unmapped->notes, iova, last, bitmap);
     else if (!mutant(UNMAPPED_BESIDE_START))
         dirty_bitmap_mark(bitmap, iova, last);
@@ -160,7 +175,7 @@ static bool report_some(struct iommu_domain *domain, const struct unmapped *unma
         if (last > (first | (SECTION_BYTES - 1)) && !mutant(UNMAPPED_AT_ONCE))
             last = first | (SECTION_BYTES - 1);
         if (first <= last)
-            report_range(unmapped, first, last, bitmap);
+            report_range(domain, unmapped, first, last, bitmap);
         more = last < unmapped->last;
         *iova = last + 1;
     }

@@ -213,6 +213,26 @@ static void an_unmap_that_began_before_the_start_reports_all_of_its_range(void *
     assert_int_equal(track_count(track_gone_words), 4);
 }
 
+/* From the second start on hardware sets no dirty bit when it writes. */
+static void track_another_way_meanwhile(struct iommu_domain *of)
+{
+    track_hardware.on_unlink = NULL;
+    assert_int_equal(iommu_domain_track(of, &track_off), 0);
+    assert_int_equal(iommu_domain_track(of, &track_all_writable), 0);
+}
+
+/* Its notes are of dirty bits. */
+static void so_does_one_that_began_before_a_start_of_another_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(track_map(BASE, 8 * PAGE_SIZE), 0);
+    assert_int_equal(iommu_domain_track(track_domain, &track_bits), 0);
+    track_hardware.on_unlink = track_another_way_meanwhile;
+    assert_int_equal(iommu_unmap(track_domain, BASE, BASE + 4 * PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(track_gone_words[0], 0xf);
+    assert_int_equal(track_count(track_gone_words), 4);
+}
+
 static void a_map_that_is_taken_back_reports_what_was_written(void **state)
 {
     (void)state;
@@ -379,6 +399,7 @@ int main(void)
         TRACKED(a_large_unmap_reports_what_each_bitmap_reaches),
         TRACKED(nothing_is_reported_before_the_invalidation),
         TRACKED(an_unmap_that_began_before_the_start_reports_all_of_its_range),
+        TRACKED(so_does_one_that_began_before_a_start_of_another_kind),
         TRACKED(a_map_that_is_taken_back_reports_what_was_written),
         TRACKED(what_was_not_confirmed_is_reported_again_when_it_is),
         TRACKED(a_report_of_many_pages_lets_grace_periods_end),
