@@ -231,8 +231,9 @@ struct iommu_track {
  * iommu_domain_info()); the caller may ask for IOMMU_TRACKING_ALL_WRITABLE then. ERR_BUSY: another CPU is in
  * here, or the domain is part of a tracker (track_source.h). ERR_TIMEOUT, ERR_HARDWARE: a unit did not
  * confirm. A start is undone then, and no device is tracked; devices of a unit that does not even confirm
- * that are cut off. A stop is carried out all the same, and nobody uses track->unmapped any more unless the
- * log says that somebody does (ERR_TIMEOUT). */
+ * that are cut off. A stop is carried out all the same. Whatever is returned, the domain has let go of the
+ * bitmap of before when it was to: that takes a grace period of RCU, in which this CPU reports its quiescent
+ * states. */
 int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *track) MUST_CHECK;
 
 /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] of a domain that is tracked into

@@ -79,20 +79,20 @@ static void set_level(struct iommu_domain *domain, unsigned level)
 }
 
 /* What hardware does is as it is to be, or was never asked. */
-static int stop_reports(struct iommu_domain *domain)
+static void stop_reports(struct iommu_domain *domain)
 {
     atomic_write(&domain->tracking.how, IOMMU_TRACKING_OFF);
     atomic_write(&domain->pt.map_leaf_levels, domain->pt.leaf_levels);
-    return unmapped_change(domain, NULL);
+    unmapped_change(domain, NULL);
 }
 
 static int stop(struct iommu_domain *domain)
 {
     bool bits = atomic_read(&domain->tracking.how) == IOMMU_TRACKING_DIRTY_BITS;
     int error = bits && domain->ops->track ? domain->ops->track(domain, false) : 0;
-    int report_error = stop_reports(domain);
 
-    return error ? error : report_error;
+    stop_reports(domain);
+    return error;
 }
 
 static void set(struct iommu_domain *domain, const struct iommu_track *track)
@@ -104,17 +104,18 @@ static void set(struct iommu_domain *domain, const struct iommu_track *track)
 /* Software reports before hardware does: unmaps that begin when this has returned find all they need. */
 static int start(struct iommu_domain *domain, const struct iommu_track *track)
 {
-    int error;
+    int error = 0;
 
     set(domain, track);
     atomic_write(&domain->tracking.how, track->how);
-    error = unmapped_change(domain, track->unmapped);
-    if (!error && track->how == IOMMU_TRACKING_DIRTY_BITS && domain->ops->track)
+    unmapped_change(domain, track->unmapped);
+    if (track->how == IOMMU_TRACKING_DIRTY_BITS && domain->ops->track)
         error = domain->ops->track(domain, true);
     if (!error)
         return 0;
     log_error("iommu: domain %s: tracking does not start: %s", domain->name, error_text(error));
-    return stop_reports(domain) ? ERR_TIMEOUT : error;
+    stop_reports(domain);
+    return error;
 }
 
 static int change(struct iommu_domain *domain, const struct iommu_track *track)
@@ -123,7 +124,8 @@ static int change(struct iommu_domain *domain, const struct iommu_track *track)
 
     if (how == track->how && how != IOMMU_TRACKING_OFF) {
         set(domain, track);
-        return unmapped_change(domain, track->unmapped);
+        unmapped_change(domain, track->unmapped);
+        return 0;
     }
     if (track->how == IOMMU_TRACKING_OFF)
         return how == IOMMU_TRACKING_OFF ? 0 : stop(domain);

@@ -23,10 +23,9 @@ struct iommu_tracking_state {
     uint32_t how;      /* enum iommu_tracking */
     uint32_t level;
     bool no_pruning;
-    struct dirty_bitmap *unmapped;
-    uint32_t unmapped_users; /* CPUs that may be writing into it */
-    uint32_t leaving;        /* unmaps that have not reported yet */
-    uint64_t merges_begun;   /* ever; see merges_beside() */
+    struct dirty_bitmap *unmapped; /* RCU; NULL: nobody is told what leaves the tree */
+    uint32_t leaving;              /* unmaps that have not reported yet */
+    uint64_t merges_begun;         /* ever; see merges_beside() */
     uint64_t merges_ended;
     bool owes_unmapped;               /* an unmap was not confirmed: its pages may be being written still */
     struct spinlock unconfirmed_lock; /* over the next three */
@@ -48,6 +47,7 @@ struct unmapped {
     uint64_t last;
     struct dirty_bitmap *bitmap; /* what the engine is to report to; NULL: nobody asks */
     struct dirty_bitmap *dirty;  /* the caller's; NULL */
+    bool all_writable;           /* of what was there when it began; else what dirty bits say */
     bool noted;                  /* in notes; else in the caller's bitmap itself, or nowhere */
     struct dirty_bitmap notes;
     uint64_t words[UNMAPPED_WORDS];
@@ -67,9 +67,9 @@ void unmapped_not_confirmed(struct iommu_domain *domain);
 bool unmapped_take_over(struct iommu_domain *domain);
 void unmapped_confirmed(struct iommu_domain *domain, bool owed, int error);
 
-/* Has the domain go by another track->unmapped, or none, and returns when nobody uses the one before.
- * ERR_TIMEOUT: somebody does still. */
-int unmapped_change(struct iommu_domain *domain, struct dirty_bitmap *bitmap) MUST_CHECK;
+/* Has the domain go by another track->unmapped, or none, and returns when nobody uses the one before: after a
+ * grace period, where there was one. One call at a time. */
+void unmapped_change(struct iommu_domain *domain, struct dirty_bitmap *bitmap);
 
 /* iommu_domain_track() by the tracker whose source the domain is, which alone may call it then. */
 int iommu_track_as_source(struct iommu_domain *domain, const struct iommu_track *track) MUST_CHECK;

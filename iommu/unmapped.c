@@ -6,65 +6,44 @@
  *
  * - A start of tracking. An unmap that found no track->unmapped when it began took no notes. It looks once
  *   more when its invalidation has completed, and if there is one then, reports all of its range. A write
- * that must be reported was made after the start had returned, so after the pointer was written; it found the
- *   page mapped, so it was made before the invalidation completed, which this CPU has seen before it looks.
- * So it sees the pointer.
+ *   that must be reported was made after the start had returned, so after the pointer was in memory, which
+ *   the start's full fence sees to; it found the page mapped, so it was made before the invalidation
+ *   completed, which this CPU has seen before it looks. So it sees the pointer. What it noted before a stop
+ *   and a start of another kind counts as little: what is written after the second sets no dirty bit.
  *
  * - A harvest that finds an entry empty of which the notes are here. They are counted as leaving, by a locked
  *   instruction before anything is taken out, and no more when they are handed on. The harvest reads that
  *   after its scan, full fence in between: so it has seen the dirty bit in the tree, or counts this one, or
  *   the report is there already. Who wants all there is harvests until none is leaving.
  *
- * - A stop, or a change to another bitmap, after which the caller may free the first. It writes the pointer,
- *   full fence, and waits until there are no users; here the users are raised by a locked instruction before
- *   the pointer is read (hold()). So one of the two sees the other. What is under way when tracking stops
- *   need not be reported. Users only write into memory between hold() and release(), and wait for nobody. */
+ * - A stop, or a change to another bitmap, after which the caller may free the first. The pointer is an RCU
+ *   pointer: it is written, and then a grace period ends those that have read the one before. Here a bitmap
+ *   is used in read sections only, and each of them finds its bitmap anew. They do nothing but read notes and
+ *   write bits, so they wait for nobody, and a large report is made in as many as keep each of them short.
+ *   When the bitmap changes between two, each has what was reported while it was the domain's. That is
+ *   enough: what is reported was final before the first of them, so no write to it comes after the change;
+ *   and what is under way when tracking stops need not be reported. */
 #include "iommu/domain.h"
-#include "lib/deadline.h"
-#include "lib/error.h"
-#include "lib/log.h"
 #include "lib/mutant.h"
+#include "lib/rcu.h"
 #include "lib/units.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* Far longer than it takes to write a bitmap. */
-#define USERS_NS (60 * NS_PER_S)
+/* So much is reported in one read section: 64 Ki pages, 8 KiB of bits. */
+#define SECTION_BYTES (256 * MIB)
 
-static struct dirty_bitmap *hold(struct iommu_domain *domain)
+void unmapped_change(struct iommu_domain *domain, struct dirty_bitmap *bitmap)
 {
-    struct iommu_tracking_state *tracking = &domain->tracking;
-    struct dirty_bitmap *bitmap;
+    struct dirty_bitmap *before = atomic_read(&domain->tracking.unmapped);
 
-    if (!atomic_read(&tracking->unmapped))
-        return NULL;
-    atomic_fetch_add(&tracking->unmapped_users, 1u);
-    bitmap = atomic_read_acquire(&tracking->unmapped);
-    if (!bitmap)
-        atomic_fetch_sub(&tracking->unmapped_users, 1u);
-    return bitmap;
-}
-
-static void release(struct iommu_domain *domain)
-{
-    atomic_fetch_sub(&domain->tracking.unmapped_users, 1u);
-}
-
-int unmapped_change(struct iommu_domain *domain, struct dirty_bitmap *bitmap)
-{
-    struct iommu_tracking_state *tracking = &domain->tracking;
-
-    if (atomic_read(&tracking->unmapped) == bitmap)
-        return 0;
-    /* The pointer before the users: its partner is in hold(). */
-    atomic_write_release(&tracking->unmapped, bitmap);
-    atomic_fence_full();
-    if (mutant(UNMAPPED_NOT_AWAITED) || wait_until(!atomic_read(&tracking->unmapped_users), USERS_NS))
-        return 0;
-    log_error("iommu: domain %s: a CPU does not end its report of what it unmapped, and goes on using the "
-              "bitmap that it is for",
-              domain->name);
-    return ERR_TIMEOUT;
+    if (before == bitmap)
+        return;
+    rcu_assign_pointer(&domain->tracking.unmapped, bitmap);
+    if (before && !mutant(UNMAPPED_NOT_AWAITED))
+        synchronize_rcu();
+    else if (!before && !mutant(UNMAPPED_START_UNFENCED))
+        atomic_fence_full(); /* the pointer before all that its caller does when this has returned */
 }
 
 static void clip(struct unmapped *unmapped, const struct dirty_bitmap *to)
@@ -82,14 +61,15 @@ static void clip(struct unmapped *unmapped, const struct dirty_bitmap *to)
 /* Notes reach as far as somebody asks. False: nobody does, or there is no memory for them. */
 static bool make_notes(struct iommu_domain *domain, struct unmapped *unmapped)
 {
-    const struct dirty_bitmap *bitmap = hold(domain);
+    const struct dirty_bitmap *bitmap;
     uint64_t words;
 
     unmapped->notes = (struct dirty_bitmap){unmapped->words, ~0ull, 0};
-    if (bitmap) {
+    rcu_read_lock();
+    bitmap = rcu_dereference(&domain->tracking.unmapped);
+    if (bitmap)
         clip(unmapped, bitmap);
-        release(domain);
-    }
+    rcu_read_unlock();
     if (unmapped->dirty)
         clip(unmapped, unmapped->dirty);
     if (unmapped->notes.iova > unmapped->notes.last)
@@ -117,36 +97,42 @@ static void mark_all_writable(struct iommu_domain *domain, struct unmapped *unma
     }
 }
 
+static bool counts_all_writable(const struct iommu_domain *domain)
+{
+    return atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE;
+}
+
 void unmapped_begin(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *dirty,
                     struct unmapped *unmapped)
 {
     (void)atomic_fetch_add(&domain->tracking.leaving, 1u);
     /* In this order: a start writes how it is tracked before the pointer. */
     bool reported = atomic_read_acquire(&domain->tracking.unmapped);
-    bool all_writable = atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE;
 
+    unmapped->all_writable = counts_all_writable(domain);
     unmapped->iova = iova;
     unmapped->last = last;
     unmapped->dirty = dirty;
-    unmapped->noted = (reported || (all_writable && dirty)) && make_notes(domain, unmapped);
+    unmapped->noted = (reported || (unmapped->all_writable && dirty)) && make_notes(domain, unmapped);
     unmapped->bitmap = unmapped->noted ? &unmapped->notes : dirty;
-    if (all_writable)
+    if (unmapped->all_writable)
         mark_all_writable(domain, unmapped);
 }
 
-/* What the notes say, a run of pages at a time. */
-static void hand_on(const struct dirty_bitmap *notes, struct dirty_bitmap *bitmap)
+/* What the notes say of [iova, last], a run of pages at a time. */
+static void hand_on(const struct dirty_bitmap *notes, uint64_t iova, uint64_t last,
+                    struct dirty_bitmap *bitmap)
 {
-    uint64_t pages = (notes->last - notes->iova + 1) >> PAGE_LG2;
+    uint64_t end = ((last - notes->iova) >> PAGE_LG2) + 1;
 
-    for (uint64_t page = 0; page < pages; page++) {
+    for (uint64_t page = (iova - notes->iova) >> PAGE_LG2; page < end; page++) {
         uint64_t first = page;
 
         if (page % 64 == 0 && !notes->words[page / 64]) {
             page += 63;
             continue;
         }
-        while (page < pages && bitmap_test(notes->words, page))
+        while (page < end && bitmap_test(notes->words, page))
             page++;
         if (page > first)
             dirty_bitmap_mark(bitmap, notes->iova + (first << PAGE_LG2),
@@ -154,37 +140,66 @@ static void hand_on(const struct dirty_bitmap *notes, struct dirty_bitmap *bitma
     }
 }
 
-/* Notes were taken for the bitmap of then, and this one may reach further. */
-static bool notes_are_whole(const struct unmapped *unmapped, const struct dirty_bitmap *bitmap)
+/* Notes were taken for the bitmap of then, and this one may reach further; and for how the domain was tracked
+ * then: where all that is writable counts since, units may set no dirty bits any more. The bitmap was read
+ * before, so this sees how it is tracked that has it. */
+static bool notes_tell(const struct iommu_domain *domain, const struct unmapped *unmapped, uint64_t iova,
+                       uint64_t last)
 {
-    struct unmapped needed = {.iova = unmapped->iova, .last = unmapped->last, .notes = unmapped->notes};
-
-    clip(&needed, bitmap);
-    return needed.notes.iova == unmapped->notes.iova && needed.notes.last == unmapped->notes.last;
+    return unmapped->noted && iova >= unmapped->notes.iova && last <= unmapped->notes.last &&
+           (unmapped->all_writable || !counts_all_writable(domain) || mutant(UNMAPPED_OF_OTHER_WAY));
 }
 
 /* Without notes nobody knows what was written. */
-static void report(const struct unmapped *unmapped, struct dirty_bitmap *bitmap)
+static void report_range(const struct iommu_domain *domain, const struct unmapped *unmapped, uint64_t iova,
+                         uint64_t last, struct dirty_bitmap *bitmap)
 {
-    if (unmapped->noted && notes_are_whole(unmapped, bitmap))
-        hand_on(&unmapped->notes, bitmap);
+    if (notes_tell(domain, unmapped, iova, last))
+        hand_on(&unmapped->notes, iova, last, bitmap);
     else if (!mutant(UNMAPPED_BESIDE_START))
-        dirty_bitmap_mark(bitmap, unmapped->iova, unmapped->last);
+        dirty_bitmap_mark(bitmap, iova, last);
+}
+
+/* From *iova on, which it moves, as much as keeps a read section short. False: there is no more. */
+static bool report_some(struct iommu_domain *domain, const struct unmapped *unmapped, uint64_t *iova)
+{
+    struct dirty_bitmap *bitmap;
+    bool more = false;
+
+    rcu_read_lock();
+    bitmap = rcu_dereference(&domain->tracking.unmapped);
+    if (bitmap && *iova <= bitmap->last) {
+        uint64_t first = *iova > bitmap->iova ? *iova : bitmap->iova;
+        uint64_t last = unmapped->last < bitmap->last ? unmapped->last : bitmap->last;
+
+        if (last > (first | (SECTION_BYTES - 1)) && !mutant(UNMAPPED_AT_ONCE))
+            last = first | (SECTION_BYTES - 1);
+        if (first <= last)
+            report_range(domain, unmapped, first, last, bitmap);
+        more = last < unmapped->last;
+        *iova = last + 1;
+    }
+    rcu_read_unlock();
+    return more;
+}
+
+static void report(struct iommu_domain *domain, const struct unmapped *unmapped)
+{
+    uint64_t iova = unmapped->iova;
+
+    while (report_some(domain, unmapped, &iova))
+        rcu_quiescent();
 }
 
 void unmapped_end(struct iommu_domain *domain, struct unmapped *unmapped)
 {
-    struct dirty_bitmap *bitmap = mutant(UNMAPPED_NOT_REPORTED) ? NULL : hold(domain);
-
-    if (bitmap) {
-        report(unmapped, bitmap);
-        release(domain);
-    }
+    if (!mutant(UNMAPPED_NOT_REPORTED))
+        report(domain, unmapped);
     (void)atomic_fetch_sub(&domain->tracking.leaving, 1u);
     if (!unmapped->noted)
         return;
     if (unmapped->dirty)
-        hand_on(&unmapped->notes, unmapped->dirty);
+        hand_on(&unmapped->notes, unmapped->notes.iova, unmapped->notes.last, unmapped->dirty);
     if (unmapped->notes.words != unmapped->words)
         free(unmapped->notes.words);
 }
@@ -201,17 +216,10 @@ bool unmapped_take_over(struct iommu_domain *domain)
 
 void unmapped_confirmed(struct iommu_domain *domain, bool owed, int error)
 {
-    struct dirty_bitmap *bitmap;
-
     if (!owed)
         return;
-    if (error) {
+    if (error)
         unmapped_not_confirmed(domain);
-        return;
-    }
-    bitmap = hold(domain);
-    if (!bitmap)
-        return;
-    dirty_bitmap_mark(bitmap, bitmap->iova, bitmap->last);
-    release(domain);
+    else
+        report(domain, &(struct unmapped){.iova = 0, .last = UINT64_MAX});
 }

@@ -50,7 +50,10 @@
     X(UNMAPPED_NOT_REPORTED, "what is unmapped is not reported to who tracks the domain")                    \
     X(UNMAPPED_EARLY, "what is unmapped is reported before the invalidation")                                \
     X(UNMAPPED_BESIDE_START, "an unmap that began before tracking started tells nobody what it found")       \
+    X(UNMAPPED_OF_OTHER_WAY, "an unmap reports dirty bits to who has tracked all that is writable since")    \
     X(UNMAPPED_NOT_AWAITED, "tracking stops, and a CPU goes on with its report of what it unmapped")         \
+    X(UNMAPPED_START_UNFENCED, "tracking has started, and where to report unmaps is not in memory yet")      \
+    X(UNMAPPED_AT_ONCE, "the report of a large unmap is one read section, however long")                     \
     X(UNMAP_FORGETS_DIRTY, "an unmap does not report the dirty bits of the leaves that it takes out")        \
     X(DETACHED_FORGOTTEN, "an unmap does not report the dirty bits of the tables that it detaches")          \
     X(SPLIT_IGNORED, "small leaves are invalidated alone, though a unit may have the large one")             \

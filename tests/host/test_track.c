@@ -4,6 +4,7 @@
 #include "iommu/domain.h"
 #include "lib/error.h"
 #include "lib/page_alloc.h"
+#include "lib/rcu.h"
 #include "lib/units.h"
 #include "tests/host/host.h"
 #include "tests/host/track_fixture.h"
@@ -212,6 +213,26 @@ static void an_unmap_that_began_before_the_start_reports_all_of_its_range(void *
     assert_int_equal(track_count(track_gone_words), 4);
 }
 
+/* From the second start on hardware sets no dirty bit when it writes. */
+static void track_another_way_meanwhile(struct iommu_domain *of)
+{
+    track_hardware.on_unlink = NULL;
+    assert_int_equal(iommu_domain_track(of, &track_off), 0);
+    assert_int_equal(iommu_domain_track(of, &track_all_writable), 0);
+}
+
+/* Its notes are of dirty bits. */
+static void so_does_one_that_began_before_a_start_of_another_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(track_map(BASE, 8 * PAGE_SIZE), 0);
+    assert_int_equal(iommu_domain_track(track_domain, &track_bits), 0);
+    track_hardware.on_unlink = track_another_way_meanwhile;
+    assert_int_equal(iommu_unmap(track_domain, BASE, BASE + 4 * PAGE_SIZE - 1, NULL), 0);
+    assert_int_equal(track_gone_words[0], 0xf);
+    assert_int_equal(track_count(track_gone_words), 4);
+}
+
 static void a_map_that_is_taken_back_reports_what_was_written(void **state)
 {
     (void)state;
@@ -242,6 +263,100 @@ static void what_was_not_confirmed_is_reported_again_when_it_is(void **state)
     memset(track_gone_words, 0, sizeof track_gone_words);
     assert_int_equal(iommu_domain_release_quarantine(track_domain), 0);
     assert_int_equal(track_count(track_gone_words), 0);
+}
+
+/* --- reports of more than one read section takes --- */
+
+#define MANY (2 * GIB)
+
+/* Neither end is where a section ends. */
+static uint64_t many_words[MANY / PAGE_SIZE / 64];
+static struct dirty_bitmap many = {many_words, BASE + PAGE_SIZE, BASE + MANY - 3 * PAGE_SIZE - 1};
+static const struct iommu_track track_many = {
+    .how = IOMMU_TRACKING_DIRTY_BITS, .level = PT_LEAF_LEVEL_MAX, .unmapped = &many};
+
+static bool is_marked(uint64_t iova)
+{
+    return bitmap_test(many_words, (iova - many.iova) / PAGE_SIZE);
+}
+
+static uint64_t count_many(void)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(many_words); i++)
+        count += bitmap_count_word(many_words[i]);
+    return count;
+}
+
+static bool looked_in_between;
+
+/* A grace period was over. */
+static void look_and_wait_again(struct rcu_head *head)
+{
+    bool begun = is_marked(many.iova), ended = is_marked(many.last + 1 - PAGE_SIZE);
+
+    looked_in_between |= begun && !ended;
+    if (!ended)
+        call_rcu(head, look_and_wait_again);
+}
+
+static void wait_for_grace_periods(struct iommu_domain *of)
+{
+    static struct rcu_head head;
+
+    (void)of;
+    track_hardware.on_invalidate = NULL;
+    call_rcu(&head, look_and_wait_again);
+}
+
+static const uint64_t edges[] = {
+    BASE,
+    BASE + PAGE_SIZE,
+    BASE + 256 * MIB - PAGE_SIZE,
+    BASE + 256 * MIB,
+    BASE + 5 * 256 * MIB - PAGE_SIZE,
+    BASE + MANY - 4 * PAGE_SIZE,
+    BASE + MANY - 3 * PAGE_SIZE,
+};
+
+static void write_at_edges(void)
+{
+    memset(many_words, 0, sizeof many_words);
+    looked_in_between = false;
+    for (unsigned i = 0; i < ARRAY_SIZE(edges); i++) {
+        assert_int_equal(track_map(edges[i], PAGE_SIZE), 0);
+        track_write(edges[i]);
+    }
+}
+
+static void a_report_of_many_pages_lets_grace_periods_end(void **state)
+{
+    (void)state;
+    write_at_edges();
+    assert_int_equal(iommu_domain_track(track_domain, &track_many), 0);
+    track_hardware.on_invalidate = wait_for_grace_periods;
+    assert_int_equal(iommu_unmap(track_domain, 0, BASE + 4 * GIB - 1, NULL), 0);
+    for (unsigned i = 1; i < ARRAY_SIZE(edges) - 1; i++)
+        assert_true(is_marked(edges[i]));
+    assert_int_equal(count_many(), ARRAY_SIZE(edges) - 2); /* the bitmap reaches neither end */
+    assert_true(looked_in_between);
+}
+
+static void start_many_meanwhile(struct iommu_domain *of)
+{
+    wait_for_grace_periods(of);
+    assert_int_equal(iommu_domain_track(of, &track_many), 0);
+}
+
+static void so_does_one_of_all_pages(void **state)
+{
+    (void)state;
+    write_at_edges();
+    track_hardware.on_invalidate = start_many_meanwhile;
+    assert_int_equal(iommu_unmap(track_domain, 0, BASE + 4 * GIB - 1, NULL), 0);
+    assert_int_equal(count_many(), (many.last + 1 - many.iova) / PAGE_SIZE);
+    assert_true(looked_in_between);
 }
 
 /* --- all that is writable --- */
@@ -284,8 +399,11 @@ int main(void)
         TRACKED(a_large_unmap_reports_what_each_bitmap_reaches),
         TRACKED(nothing_is_reported_before_the_invalidation),
         TRACKED(an_unmap_that_began_before_the_start_reports_all_of_its_range),
+        TRACKED(so_does_one_that_began_before_a_start_of_another_kind),
         TRACKED(a_map_that_is_taken_back_reports_what_was_written),
         TRACKED(what_was_not_confirmed_is_reported_again_when_it_is),
+        TRACKED(a_report_of_many_pages_lets_grace_periods_end),
+        TRACKED(so_does_one_of_all_pages),
         TRACKED(all_that_is_writable_counts_as_written),
     };
 

@@ -21,10 +21,19 @@ static void watched_harvest(struct pt *pt, uint64_t iova, uint64_t last, struct 
     stats->audit_dirty += track_hardware.audit_dirty;
 }
 
+static int watched_unlink(struct pt *pt, uint64_t iova, uint64_t last, struct gather *gather,
+                          struct dirty_bitmap *dirty)
+{
+    if (track_hardware.on_unlink)
+        track_hardware.on_unlink(track_domain);
+    return pt_vtdss.unlink(pt, iova, last, gather, dirty);
+}
+
 static int fake_init(struct iommu_domain *made)
 {
     tree_ops = pt_vtdss;
     tree_ops.harvest = watched_harvest;
+    tree_ops.unlink = watched_unlink;
     made->pt_ops = &tree_ops;
     made->id = 7;
     made->tracks_dirty = !track_hardware.cannot;
@@ -105,6 +114,7 @@ int track_teardown(void **state)
 {
     (void)state;
     track_hardware.result = track_hardware.track_result = 0;
+    track_hardware.on_unlink = NULL;
     track_hardware.on_invalidate = NULL;
     track_hardware.on_track = NULL;
     assert_int_equal(iommu_domain_destroy(track_domain), 0);

@@ -18,6 +18,7 @@ struct track_hardware {
     struct iommu_pruning pruning;
     bool cannot;
     void (*on_track)(struct iommu_domain *of, bool on);
+    void (*on_unlink)(struct iommu_domain *of); /* before an unmap takes anything out */
     void (*on_invalidate)(struct iommu_domain *of);
 };
 
