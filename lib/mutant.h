@@ -28,6 +28,7 @@
     X(AUDIT_WITHOUT_SECOND_LOOK,                                                                             \
       "an audit takes a write that comes in its middle for a missing accessed bit")                          \
     X(AUDIT_BY_HARVEST, "the parts of one pass audit one share after the other of what they leave out")      \
+    X(AUDIT_SHARE_USED_UP, "a pass that fails, and may not have come to its share, has audited that")        \
     X(PRUNE_WITHOUT_S, "a pass leaves out what was not walked since the last one")                           \
     X(PRUNE_S_BEFORE, "a pass keeps in S what it read of A before it clears A")                              \
     X(PRUNE_NARROW, "a pass does not invalidate the spans of the entries whose A it clears")                 \

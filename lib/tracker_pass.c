@@ -116,17 +116,19 @@ static uint64_t hand_over(struct tracker *tracker, struct dirty_bitmap *report)
     return reported;
 }
 
-/* The share goes on with each pass that prunes, and is the same in all parts and sources: so 64 of these have
- * audited all that they left out. */
-static unsigned choose_flags(struct tracker *tracker, bool whole)
+/* The share is the same in all parts and sources, and goes on with each pass that pruned and has succeeded:
+ * so 64 of these have audited all that they left out, whatever passes were between. */
+static unsigned choose_flags(const struct tracker *tracker, bool whole)
 {
-    return whole ? 0 : HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(tracker->pruned_passes++);
+    return whole ? 0 : HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(tracker->pruned_passes);
 }
 
 static void look_and_report(struct tracker *tracker, struct dirty_bitmap *report, struct tracker_pass *pass)
 {
     pass->error = tracker_look(tracker, choose_flags(tracker, pass->whole), pass);
     tracker->whole_next = pass->error;
+    if (!pass->error || mutant(AUDIT_SHARE_USED_UP))
+        tracker->pruned_passes += !pass->whole;
     if (!pass->error) {
         pass->reported = hand_over(tracker, report);
         return;

@@ -45,7 +45,7 @@ struct tracker {
     unsigned level;
     enum tracker_first first;
     bool whole_next;                /* the next pass must look at everything */
-    unsigned pruned_passes;         /* says which share of what they leave out they audit */
+    unsigned pruned_passes;         /* that succeeded, ever: says which share the next one audits */
     struct tracker_bitmap *pending; /* RCU; NULL while nothing is tracked */
     uint64_t marked;                /* atomic: pages, since the pass before */
     uint64_t since_ns;              /* when the last pass that did not fail ended, or tracking began */

@@ -208,20 +208,32 @@ static void a_tracker_audits_each_table_once_in_64_passes(void **state)
     end();
 }
 
-static void whole_passes_use_up_no_share(void **state)
+static unsigned share_of_pass(int expected)
 {
     struct tracker_pass result;
-    unsigned first, second;
+
+    assert_int_equal(pass(0, &result), expected);
+    return HARVEST_AUDIT_SHARE_OF(track_hardware.flags);
+}
+
+static void passes_that_fail_or_look_at_all_use_up_no_share(void **state)
+{
+    struct tracker_pass result;
+    unsigned first;
 
     (void)state;
     begin();
-    assert_int_equal(pass(0, &result), 0);
-    first = HARVEST_AUDIT_SHARE_OF(track_hardware.flags);
+    first = share_of_pass(0);
     assert_int_equal(pass(TRACKER_WHOLE, &result), 0);
     assert_int_equal(track_hardware.flags & (HARVEST_PRUNE | HARVEST_AUDIT), 0);
+    track_write(0); /* so that there is something to invalidate */
+    track_hardware.result = ERR_TIMEOUT;
+    assert_int_equal(share_of_pass(ERR_TIMEOUT), first + 1);
+    track_hardware.result = 0;
     assert_int_equal(pass(0, &result), 0);
-    second = HARVEST_AUDIT_SHARE_OF(track_hardware.flags);
-    assert_int_equal(second, first + 1);
+    assert_true(result.whole);
+    assert_int_equal(share_of_pass(0), first + 1);
+    assert_int_equal(share_of_pass(0), first + 2);
     end();
 }
 
@@ -234,7 +246,7 @@ int main(void)
         TRACKED(what_an_audit_finds_ends_pruning),
         TRACKED(hardware_that_sets_no_accessed_bits_is_found_out),
         TRACKED(a_tracker_audits_each_table_once_in_64_passes),
-        TRACKED(whole_passes_use_up_no_share),
+        TRACKED(passes_that_fail_or_look_at_all_use_up_no_share),
     };
 
     track_init();
