@@ -5,9 +5,10 @@
  *
  * The kept pages stay mapped: some as 4 KiB leaves, the others as one of 2 MiB that is split and merged all
  * the time. What is reported of them is copied, so that in the end the copies are all there is: a page that
- * differs from its copy was written and not reported, or copied before its data was there. The slots are
- * mapped for one read of the disk, and unmapped while it is under way. After that nobody reaches the page,
- * the entry stays empty, and if it was written then somebody has reported it. */
+ * differs from its copy was written and not reported, or copied before its data was there. Each single write
+ * to the small leaves is judged as well (ledger.h), for a later one would hide that it was lost. The slots
+ * are mapped for one read of the disk, and unmapped while it is under way. After that nobody reaches the
+ * page, the entry stays empty, and if it was written then somebody has reported it. */
 #pragma once
 
 #include "arch/devices/dma_memory.h"
@@ -16,6 +17,7 @@
 #include "lib/compiler.h"
 #include "lib/units.h"
 #include "tests/target/edu.h"
+#include "tests/target/ledger.h"
 #include "tests/target/nvme.h"
 #include "tests/target/random.h"
 #include <stdbool.h>
@@ -47,6 +49,7 @@ struct stress_wrong {
     bool resurrected;    /* an entry came back after its unmap: the mapper has stopped then */
     uint32_t late;       /* a page that was written after its unmap */
     uint32_t unreported; /* a page that was written and unmapped, and reported by nobody */
+    uint32_t missed;     /* writes to pages that stay, 4 KiB each, in no pass that could have them */
     uint32_t stale;      /* kept pages that differ from their copies in the end */
     int error;           /* atomic: the last one, of a map, an unmap, a harvest, a transfer */
 };
@@ -58,6 +61,9 @@ struct stress {
     bool has_nvme, has_edu;
     unsigned char *kept, *copies, *slot_pages;
     uint64_t *bitmap;
+    struct ledger ledger; /* of the first block; a write to the second may be a merge's to tell later */
+    struct ledger_write writes[NVME_QUEUE_DEPTH_MAX], edu_write; /* by command identifier */
+    struct harvest_stats found;
     uint64_t slot_stride;
     uint64_t head_start_ns; /* from a device's order to the unmap: the mapper's */
     struct stress_slot slots[STRESS_SLOTS];
@@ -97,6 +103,6 @@ void stress_map(void *context);
 void stress_harvest(void *context);
 bool stress_write(struct stress *stress, uint64_t ns) MUST_CHECK;
 
-/* One pass: harvests everything and copies the kept pages that it reports; returns how many. One at a time.
- */
-uint32_t stress_pass(struct stress *stress);
+/* One pass: harvests everything, or what was touched, and copies the kept pages that it reports; returns how
+ * many. One at a time. */
+uint32_t stress_pass(struct stress *stress, bool whole);

@@ -37,7 +37,7 @@ static int allocate(struct stress *stress)
     memset(stress->copies, 0, STRESS_KEPT * PAGE_SIZE);
     for (unsigned slot = 0; slot < STRESS_SLOTS; slot++)
         stress->slots[slot].page = stress->slot_pages + slot * PAGE_SIZE;
-    return 0;
+    return ledger_init(&stress->ledger, STRESS_BLOCK);
 }
 
 static void give_back(struct stress *stress)
@@ -47,6 +47,7 @@ static void give_back(struct stress *stress)
     for (unsigned i = 0; i < ARRAY_SIZE(blocks); i++)
         if (blocks[i])
             pages_free(blocks[i]);
+    ledger_destroy(&stress->ledger);
 }
 
 /* That there is no edu is no error. */
