@@ -90,7 +90,7 @@ static void mark_all_writable(struct iommu_domain *domain, struct unmapped *unma
 
     if (unmapped->noted) {
         (void)iommu_mark_writable(domain, unmapped->notes.iova, unmapped->notes.last, &unmapped->notes);
-    } else if (unmapped->dirty) {
+    } else if (unmapped->dirty && !mutant(UNNOTED_NOT_REPORTED)) {
         clip(&clipped, unmapped->dirty);
         if (clipped.notes.iova <= clipped.notes.last)
             (void)iommu_mark_writable(domain, clipped.notes.iova, clipped.notes.last, unmapped->dirty);
