@@ -8,8 +8,8 @@
  *   more when its invalidation has completed, and if there is one then, reports all of its range. A write
  *   that must be reported was made after the start had returned, so after the pointer was in memory, which
  *   the start's full fence sees to; it found the page mapped, so it was made before the invalidation
- *   completed, which this CPU has seen before it looks. So it sees the pointer. What it noted before a stop
- *   and a start of another kind counts as little: what is written after the second sets no dirty bit.
+ *   completed, which this CPU has seen before it looks. So it sees the pointer. Notes of dirty bits are worth
+ *   nothing when all that is writable counts by then: units set no dirty bit for what is written since.
  *
  * - A harvest that finds an entry empty of which the notes are here. They are counted as leaving, by a locked
  *   instruction before anything is taken out, and no more when they are handed on. The harvest reads that
@@ -90,7 +90,7 @@ static void mark_all_writable(struct iommu_domain *domain, struct unmapped *unma
 
     if (unmapped->noted) {
         (void)iommu_mark_writable(domain, unmapped->notes.iova, unmapped->notes.last, &unmapped->notes);
-    } else if (unmapped->dirty) {
+    } else if (unmapped->dirty && !mutant(UNNOTED_NOT_REPORTED)) {
         clip(&clipped, unmapped->dirty);
         if (clipped.notes.iova <= clipped.notes.last)
             (void)iommu_mark_writable(domain, clipped.notes.iova, clipped.notes.last, unmapped->dirty);

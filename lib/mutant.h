@@ -51,6 +51,8 @@
     X(UNMAPPED_NOT_REPORTED, "what is unmapped is not reported to who tracks the domain")                    \
     X(UNMAPPED_EARLY, "what is unmapped is reported before the invalidation")                                \
     X(UNMAPPED_BESIDE_START, "an unmap that began before tracking started tells nobody what it found")       \
+    X(UNNOTED_NOT_REPORTED,                                                                                  \
+      "an unmap without memory for notes tells its caller nothing of what was writable")                     \
     X(UNMAPPED_OF_OTHER_WAY, "an unmap reports dirty bits to who has tracked all that is writable since")    \
     X(UNMAPPED_NOT_AWAITED, "tracking stops, and a CPU goes on with its report of what it unmapped")         \
     X(UNMAPPED_START_UNFENCED, "tracking has started, and where to report unmaps is not in memory yet")      \

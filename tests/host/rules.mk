@@ -23,3 +23,7 @@ $(TSAN_TESTS:%=$(BUILD)/host/test_%_tsan): $(BUILD)/host/test_%_tsan: \
 	@$(HOST_CC) -fsanitize=thread -pthread -o $@ $^ -lcmocka
 
 -include $(patsubst %.o,%.d,$(TSAN_OBJECTS))
+
+# Its allocations fail in turn. Private, so that nothing else is linked like this.
+MEMORY_WRAPPED := calloc free pages_alloc
+$(BUILD)/host/test_track_memory: private HOST_FLAGS += $(MEMORY_WRAPPED:%=-Wl$(comma)--wrap=%)

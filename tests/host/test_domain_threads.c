@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A domain with everybody at work at once, on real threads: two mappers on neighbouring ranges that share
- * tables, a device that writes, and a harvester. No write may be lost, and nobody may walk a table that was
- * freed (freed pages are poisoned). */
+ * tables, a device that writes, a harvester, and one who changes where unmaps report to. No write may be
+ * lost, and nobody may use what was freed, table or bitmap (freed pages are poisoned). */
 #include "iommu/domain.h"
 #include "lib/page_alloc.h"
 #include "lib/rcu.h"
@@ -19,13 +19,16 @@
          */
 #define SPAN (PAGES * PAGE_SIZE)
 
-enum { MAPPERS = 2, HARVESTER = 2, DEVICE = 3, CPUS };
+enum { MAPPERS = 2, HARVESTER = 2, CHANGER = 3, DEVICE = 4, CPUS };
 
 static struct iommu_domain *domain;
 static uint64_t dma;
 static uint64_t stop;
-static uint64_t passes, unmaps, writes;
+static uint64_t passes, unmaps, writes, changes;
 static uint64_t lost;
+
+/* What unmaps told in their own bitmaps, and what by track->unmapped. */
+static uint64_t reported[PAGES / 64], seen[PAGES / 64];
 
 /* The oracle. A page's writes are numbered; all up to `settled` have been in a bitmap. A harvest settles what
  * was written until it returned, if the page is in its bitmap; a page that is not, and was written beyond
@@ -112,8 +115,10 @@ static void unmap_begin(uint64_t iova, uint64_t last)
 static void unmap_end(uint64_t iova, uint64_t last, uint64_t *words)
 {
     for (uint64_t page = (iova - BASE) / PAGE_SIZE; page <= (last - BASE) / PAGE_SIZE; page++) {
-        if (bitmap_test(words, page))
+        if (bitmap_test(words, page)) {
             settle((unsigned)page);
+            bitmap_set(reported, page);
+        }
         bitmap_clear(words, page);
         atomic_write(&mapped[page], 0u);
         atomic_fetch_add(&epoch[page], 1u);
@@ -197,6 +202,51 @@ static void *harvester(void *cpu)
     return NULL;
 }
 
+static void track(struct dirty_bitmap *bitmap)
+{
+    const struct iommu_track bits = {.how = IOMMU_TRACKING_DIRTY_BITS, .unmapped = bitmap};
+
+    assert_int_equal(iommu_domain_track(domain, &bits), 0);
+}
+
+static struct dirty_bitmap *make_bitmap(void)
+{
+    struct dirty_bitmap *bitmap = malloc(sizeof *bitmap);
+
+    assert_non_null(bitmap);
+    *bitmap = (struct dirty_bitmap){calloc(PAGES / 64, sizeof(uint64_t)), BASE, BASE + SPAN - 1};
+    assert_non_null(bitmap->words);
+    return bitmap;
+}
+
+/* When the change has returned nobody uses the bitmap of before: what it has is all, and it goes. */
+static void see_and_free(struct dirty_bitmap *bitmap)
+{
+    for (unsigned i = 0; i < PAGES / 64; i++)
+        seen[i] |= bitmap->words[i];
+    free(bitmap->words);
+    free(bitmap);
+}
+
+/* There always is one. */
+static void *changer(void *cpu)
+{
+    struct dirty_bitmap *now = domain->tracking.unmapped;
+
+    begin((uintptr_t)cpu);
+    while (!atomic_read(&stop)) {
+        struct dirty_bitmap *next = make_bitmap();
+
+        track(next);
+        see_and_free(now);
+        now = next;
+        changes++;
+        rcu_quiescent();
+    }
+    end();
+    return NULL;
+}
+
 /* Under the unit's lock. */
 static bool translate(unsigned page, uint64_t *hpa)
 {
@@ -238,16 +288,17 @@ static void *device(void *cpu)
 
 static void no_write_is_lost_and_no_freed_table_walked(void **state)
 {
-    static void *(*const roles[CPUS])(void *cpu) = {mapper, mapper, harvester, device};
+    static void *(*const roles[CPUS])(void *cpu) = {mapper, mapper, harvester, changer, device};
     pthread_t threads[CPUS];
     uint64_t finish = platform_time_ns() + 2 * NS_PER_S;
+    struct dirty_bitmap *last;
     struct iommu_domain_info info;
     int error;
 
     (void)state;
     domain = iommu_domain_create_with(&unit_ops, "threads", &error);
     assert_non_null(domain);
-    assert_int_equal(iommu_domain_track(domain, &(struct iommu_track){.how = IOMMU_TRACKING_DIRTY_BITS}), 0);
+    track(make_bitmap());
     for (uintptr_t cpu = 0; cpu < CPUS; cpu++)
         pthread_create(&threads[cpu], NULL, roles[cpu], (void *)cpu);
     while (platform_time_ns() < finish)
@@ -260,12 +311,17 @@ static void no_write_is_lost_and_no_freed_table_walked(void **state)
     harvest_once();
     assert_int_equal(lost, 0);
     assert_int_equal(unmapped_writes, 0);
+    last = domain->tracking.unmapped;
+    track(NULL);
+    see_and_free(last);
+    assert_memory_equal(reported, seen, sizeof seen);
     iommu_domain_info(domain, &info);
     assert_int_equal(iommu_domain_destroy(domain), 0);
-    print_message("# %llu passes, %llu unmaps, %llu tables freed, %llu writes\n", (unsigned long long)passes,
-                  (unsigned long long)unmaps, (unsigned long long)info.tables_freed,
-                  (unsigned long long)writes);
-    assert_true(passes > 10 && unmaps > 100 && info.tables_freed > 100 && writes > 1000);
+    print_message("# %llu passes, %llu unmaps, %llu tables freed, %llu writes, %llu changes\n",
+                  (unsigned long long)passes, (unsigned long long)unmaps,
+                  (unsigned long long)info.tables_freed, (unsigned long long)writes,
+                  (unsigned long long)changes);
+    assert_true(passes > 10 && unmaps > 100 && info.tables_freed > 100 && writes > 1000 && changes > 10);
     end();
 }
 
