@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command "track": trackers and passes, for people and for programs. */
 #include "arch/track_print.h"
+#include "lib/error.h"
 #include "lib/json.h"
 #include "lib/pt/dirty_bitmap.h"
 #include "lib/units.h"
@@ -62,7 +63,9 @@ void track_print_pass(const struct tracker_pass *pass, const struct dirty_bitmap
            pass->found.tables, pass->found.entries, pass->found.dirty, pass->found.pruned,
            pass->found.audited);
     if (pass->error)
-        printf("  %s failed: %" PRIu64 " pages wait for the next pass\n", pass->failed, pass->carried);
+        printf("  failed: %s, from %#" PRIx64 " to %#" PRIx64 ": %s; %" PRIu64
+               " pages wait for the next pass\n",
+               pass->failed, pass->failed_first, pass->failed_last, error_text(pass->error), pass->carried);
     ranges = visit_ranges(report, print_range, NULL);
     if (ranges > RANGES_MAX)
         printf("  and %u more\n", ranges - RANGES_MAX);
@@ -82,10 +85,15 @@ static void add_pass(struct json *json, const struct tracker_pass *pass)
     json_number(json, "marked", pass->marked);
     json_number(json, "reported", pass->reported);
     json_number(json, "carried", pass->carried);
-    json_text(json, "failed", pass->failed);
     json_number(json, "ns", pass->ns);
     json_number(json, "invalidation_ns", pass->found.invalidation_ns);
     json_number(json, "pages_per_s", pass->pages_per_s);
+    if (!pass->error)
+        return;
+    json_text(json, "error", error_text(pass->error));
+    json_text(json, "failed_source", pass->failed);
+    json_number(json, "failed_first", pass->failed_first);
+    json_number(json, "failed_last", pass->failed_last);
 }
 
 static void add_range(void *context, uint64_t first, uint64_t last)
@@ -118,6 +126,8 @@ static void print_tracker(const struct tracker_info *info)
            " pages reported, newest pass %" PRIu64 " a second\n",
            info->name, info->last, info->tracks ? sizes[info->level] : "off", info->passes, info->failed,
            info->reported, info->newest.pages_per_s);
+    if (info->newest.error)
+        printf("  the newest pass failed: %s: %s\n", info->newest.failed, error_text(info->newest.error));
 }
 
 static void print_tracker_json(const struct tracker_info *info)

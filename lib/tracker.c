@@ -214,13 +214,14 @@ static int begin_sources(struct tracker *tracker)
 static int drop_what_was(struct tracker *tracker)
 {
     struct tracker_pass pass = {0};
-    int error = tracker_look(tracker, 0, &pass);
 
-    if (!error)
+    if (!tracker_look(tracker, 0, &pass)) {
         tracker_bitmap_clear(tracker->pending);
-    else
-        end_sources_before(tracker, &tracker->sources);
-    return error;
+        return 0;
+    }
+    tracker_log_failure(tracker, pass.failed, pass.failed_first, pass.failed_last, pass.error);
+    end_sources_before(tracker, &tracker->sources);
+    return pass.error;
 }
 
 static int start(struct tracker *tracker, unsigned level, enum tracker_first first)
@@ -309,6 +310,8 @@ static int take_leave(struct tracker *tracker, struct tracker_source *source)
     struct harvest_stats found = {0};
     int first = source->ops->pass(source, 0, tracker->last, &tracker->pending->pages, 0, &found);
 
+    if (first)
+        tracker_log_failure(tracker, source->name, 0, tracker->last, first);
     keep_first(&first, end_source(tracker, source));
     /* What it did not tell, and will not be asked again, may be anything. */
     if (first)

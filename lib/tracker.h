@@ -7,9 +7,8 @@
  * in the report of this pass or of one before it, if that pass succeeds. A report comes after everybody was
  * made to set dirty bits anew, so what is copied then is newer than what was reported. What an unmap that is
  * under way has taken out is in the report of the next pass after it has returned; tracker_finish() goes on
- * until none is under way. A pass that fails
- * reports nothing and loses nothing: its pages are in the report of the next one that succeeds. Too much may
- * be reported, too little never.
+ * until none is under way. A pass that fails reports nothing and loses nothing: its pages are in the report
+ * of the next one that succeeds. Too much may be reported, too little never.
  *
  * How a VM's memory is copied while it runs (docs/embedding.md has it as a program):
  *
@@ -138,8 +137,10 @@ enum tracker_pass_flags {
 struct tracker_pass {
     uint64_t number;               /* from 1, since tracker_start(); those that failed too */
     bool whole;                    /* nothing was to be skipped */
-    int error;                     /* 0, or why it failed */
-    char failed[TRACKER_NAME_MAX]; /* the source that did, the first of them; cut to this length */
+    int error;                     /* 0, or why it failed: what a source's pass() returned, */
+    char failed[TRACKER_NAME_MAX]; /* which one's (its name, cut; "": none), */
+    uint64_t failed_first;         /* and of which range. If several failed it is the first of those that */
+    uint64_t failed_last;          /* failed in the lowest part */
     unsigned sources;              /* looked at */
     bool guessed;                  /* one of them reports more than was written, always */
     struct harvest_stats found;    /* in all of them together; its times are those of CPUs side by side */
@@ -153,7 +154,8 @@ struct tracker_pass {
 /* One pass over all sources. Adds its pages to report: bit n is page n, as KVM's; it begins at address 0, and
  * has room for as much as the tracker covers. What it held stays. flags: enum tracker_pass_flags. *pass (may
  * be NULL) is filled in, also when it fails. ERR_INVALID: nothing is tracked, report is too small, or flags;
- * ERR_BUSY; the errors of the sources: report is as it was, and the pages come with the next pass. */
+ * ERR_BUSY; the errors of the sources: report is as it was, and the pages come with the next pass. The log
+ * says which source failed, and where; of passes that fail alike one after another only the first time. */
 int tracker_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned flags,
                  struct tracker_pass *pass) MUST_CHECK;
 
@@ -168,8 +170,8 @@ int tracker_finish(struct tracker *tracker, struct dirty_bitmap *report, uint64_
 /* The VM has grown or shrunk: from now on [0, last] is covered. What waits to be reported below both ends
  * stays; what is covered newly is reported as tracker_start() was told to for all; what is not any more is
  * forgotten, and stays in the parts that it was split into. ERR_INVALID, ERR_RANGE as tracker_create();
- * ERR_BUSY; ERR_NOMEM; the errors of split(): nothing changed, but leaves of what
- * was to be covered newly may be smaller. */
+ * ERR_BUSY; ERR_NOMEM; the errors of split(): nothing changed, but leaves of what was to be covered newly may
+ * be smaller. */
 int tracker_resize(struct tracker *tracker, uint64_t last) MUST_CHECK;
 
 /* The two ways by which the hypervisor itself tells what it writes. Any CPU at any time, also beside those

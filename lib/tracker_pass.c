@@ -74,34 +74,34 @@ static void report_part(void *argument, unsigned n)
     tracker->parts[n].reported = tracker_bitmap_take(tracker->pending, first, last, tracker->report);
 }
 
-/* One line, however many parts failed. */
-static void note_failure(struct tracker *tracker, unsigned n, struct tracker_pass *pass)
+void tracker_log_failure(const struct tracker *tracker, const char *source, uint64_t first, uint64_t last,
+                         int error)
 {
-    const struct tracker_part *part = &tracker->parts[n];
-    uint64_t first, last;
-
-    part_range(tracker, n, &first, &last);
-    strncpy(pass->failed, part->failed->name, sizeof pass->failed - 1);
-    log_error("track: %s: %s cannot say what was written in %#" PRIx64 "-%#" PRIx64 ": %s",
-              tracker->info.name, part->failed->name, first, last, error_text(part->error));
+    log_error("track: %s: %s failed in its pass over %#" PRIx64 " to %#" PRIx64 ": %s", tracker->info.name,
+              source, first, last, error_text(error));
 }
 
+/* The name is copied: the source may be gone when somebody reads what the pass came to. */
+static void note_failure(const struct tracker *tracker, unsigned n, struct tracker_pass *pass)
+{
+    const struct tracker_part *part = &tracker->parts[n];
+
+    pass->error = part->error;
+    strncpy(pass->failed, part->failed->name, TRACKER_NAME_MAX - 1);
+    part_range(tracker, n, &pass->failed_first, &pass->failed_last);
+}
+
+/* By whom the parts were looked at, and in which order, is no matter: who failed is found afterwards. */
 int tracker_look(struct tracker *tracker, unsigned flags, struct tracker_pass *pass)
 {
-    int first = 0;
-
     tracker->flags = flags;
     run_parts(tracker, look_at_part);
     for (unsigned n = 0; n < part_count(tracker); n++) {
-        const struct tracker_part *part = &tracker->parts[n];
-
-        harvest_stats_add(&pass->found, &part->found);
-        if (part->error && !first) {
-            first = part->error;
+        harvest_stats_add(&pass->found, &tracker->parts[n].found);
+        if (tracker->parts[n].error && !pass->error)
             note_failure(tracker, n, pass);
-        }
     }
-    return first;
+    return pass->error;
 }
 
 /* What several passes have found leaves together, after the last one's invalidations. */
@@ -125,8 +125,7 @@ static unsigned choose_flags(const struct tracker *tracker, bool whole)
 
 static void look_and_report(struct tracker *tracker, struct dirty_bitmap *report, struct tracker_pass *pass)
 {
-    pass->error = tracker_look(tracker, choose_flags(tracker, pass->whole), pass);
-    tracker->whole_next = pass->error;
+    tracker->whole_next = tracker_look(tracker, choose_flags(tracker, pass->whole), pass);
     if (!pass->error || mutant(AUDIT_SHARE_USED_UP))
         tracker->pruned_passes += !pass->whole;
     if (!pass->error) {
@@ -144,6 +143,15 @@ static bool guesses(const struct tracker *tracker)
         if (list_entry(node, struct tracker_source, link)->guesses)
             return true;
     return false;
+}
+
+/* tracker_finish() tries again and again: the same sentence each time would drown all others. */
+static bool fails_as_before(const struct tracker *tracker, const struct tracker_pass *pass)
+{
+    const struct tracker_pass *before = &tracker->info.newest;
+
+    return before->error == pass->error && before->failed_first == pass->failed_first &&
+           !strcmp(before->failed, pass->failed);
 }
 
 static void run_pass(struct tracker *tracker, struct dirty_bitmap *report, unsigned flags,
@@ -166,6 +174,9 @@ static void run_pass(struct tracker *tracker, struct dirty_bitmap *report, unsig
         pass->pages_per_s = pass->reported * NS_PER_S / (time_ns ? time_ns : 1);
         tracker->since_ns = end_ns;
     }
+    /* When the time has been taken: a console is slow. */
+    if (pass->error && !fails_as_before(tracker, pass))
+        tracker_log_failure(tracker, pass->failed, pass->failed_first, pass->failed_last, pass->error);
     tracker_update_passes(tracker, pass);
 }
 

@@ -31,8 +31,8 @@
 struct tracker_part {
     struct harvest_stats found;
     uint64_t reported;
-    int error; /* of the first source that failed */
-    const struct tracker_source *failed;
+    int error;                           /* the first one, */
+    const struct tracker_source *failed; /* and whose it is */
 };
 
 struct tracker {
@@ -68,6 +68,10 @@ int tracker_check_last(uint64_t last) MUST_CHECK;
 /* Publishes another pending bitmap, or NULL, and returns the one before once no tracker_mark() has it. */
 struct tracker_bitmap *tracker_publish(struct tracker *tracker, struct tracker_bitmap *bitmap);
 
-/* One look at all that the sources have, in parts; found pages are pending then. Adds to *pass. The first
- * error. */
+/* One look at all that the sources have, in parts; found pages are pending then. Fills in what *pass says of
+ * that: what was found is added, and if it failed who did is there. The error of that one. */
 int tracker_look(struct tracker *tracker, unsigned flags, struct tracker_pass *pass) MUST_CHECK;
+
+/* Says that a source's pass() over a range has failed. */
+void tracker_log_failure(const struct tracker *tracker, const char *source, uint64_t first, uint64_t last,
+                         int error);

@@ -96,6 +96,7 @@ static void of_a_source_that_goes_badly_all_is_dirty(void **state)
     tracker_begin(TRACKER_NONE_DIRTY);
     source_b.fail[PASS] = ERR_TIMEOUT;
     assert_int_equal(tracker_remove_source(tracker, &source_b.source), ERR_TIMEOUT);
+    assert_int_equal(lines_with("track: vm: b failed in its pass over 0 to "), 1);
     assert_null(source_b.unmapped);
     assert_int_equal(pages_of_pass(), GIBS * GIB / PAGE_SIZE);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A VM that is copied while everybody writes, on real threads: the hypervisor, a device, and unmaps that
  * report. After each round the copy must be the memory. Meanwhile the tracker's range grows and shrinks, it
- * stops and starts, and passes run on two CPUs. */
+ * stops and starts, and passes run on two CPUs, and some of them fail. */
 #include "lib/error.h"
 #include "lib/rcu.h"
 #include "lib/tracker.h"
@@ -18,6 +18,8 @@
 #define LARGE  (5 * GIB + 7 * PAGE_SIZE - 1)
 #define PARTS  4u
 
+#define NOWHERE UINT64_MAX
+
 _Static_assert((CELLS - 1) * STRIDE < SMALL, "all cells are covered, however small the range");
 
 enum { COPIER, HELPER, WRITER, MARKER, DEVICE, UNMAPPER, CPUS };
@@ -31,7 +33,8 @@ static uint64_t writes[CPUS];
 static uint64_t lost, rounds, passes, resizes;
 
 /* The source: the pages that a device has written, as dirty bits; and where unmaps report. */
-static uint64_t dirty[CELLS / 64]; /* atomic */
+static uint64_t dirty[CELLS / 64];  /* atomic */
+static uint64_t fails_at = NOWHERE; /* the pass over this address fails; written while there is none */
 static pthread_mutex_t unmap_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct dirty_bitmap *unmapped;
 
@@ -75,7 +78,7 @@ static int source_pass(struct tracker_source *source, uint64_t first, uint64_t l
         dirty_bitmap_mark(bitmap, gpa_of(cell), gpa_of(cell));
         stats->dirty++;
     }
-    return 0;
+    return fails_at >= first && fails_at <= last ? ERR_TIMEOUT : 0;
 }
 
 static int source_split(struct tracker_source *source, uint64_t first, uint64_t last, unsigned level)
@@ -249,6 +252,18 @@ static void start_and_copy_all(void)
     copy_all();
 }
 
+/* In one part, on whichever CPU. */
+static void pass_that_fails(struct dirty_bitmap *report, unsigned *seed)
+{
+    struct tracker_pass pass;
+
+    fails_at = gpa_of((unsigned)rand_r(seed) % CELLS);
+    assert_int_equal(tracker_pass(tracker, report, 0, &pass), ERR_TIMEOUT);
+    assert_string_equal(pass.failed, source.name);
+    assert_true(fails_at >= pass.failed_first && fails_at <= pass.failed_last);
+    fails_at = NOWHERE;
+}
+
 static void round_of_passes(unsigned *seed)
 {
     struct dirty_bitmap report = {report_words, 0, LARGE};
@@ -262,6 +277,8 @@ static void round_of_passes(unsigned *seed)
             assert_int_equal(tracker_resize(tracker, rand_r(seed) % 2 ? SMALL : LARGE), 0);
             resizes++;
         }
+        if (rand_r(seed) % 4 == 0)
+            pass_that_fails(&report, seed);
         assert_int_equal(tracker_pass(tracker, &report, 0, NULL), 0);
         copy_reported();
         passes++;

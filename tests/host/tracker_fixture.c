@@ -62,7 +62,9 @@ int fake_source_pass(struct tracker_source *source, uint64_t first, uint64_t las
         stats->dirty++;
         fake->finds = 0;
     }
-    return called(source, PASS);
+    (void)called(source, PASS);
+    return fake->fails_at && fake->fails_at >= first && fake->fails_at <= last ? ERR_HARDWARE
+                                                                               : fake->fail[PASS];
 }
 
 static int fake_range(struct tracker_source *source, uint64_t first, uint64_t last, enum fake_op op)
@@ -145,6 +147,15 @@ struct tracker *tracker_make(const char *name, unsigned parts)
 
     assert_int_equal(made == NULL, error != 0);
     return made;
+}
+
+unsigned lines_with(const char *text)
+{
+    unsigned count = 0;
+
+    for (const char *at = host_log(); (at = strstr(at, text)); at += strlen(text))
+        count++;
+    return count;
 }
 
 int tracker_setup(void **state)

@@ -23,6 +23,7 @@ struct fake_source {
     unsigned level;
     unsigned flags;                 /* of its last pass */
     uint64_t first, last;           /* of its last pass, split or merge */
+    uint64_t fails_at;              /* each pass over this address fails; 0: none */
     uint64_t finds;                 /* an address that the next pass over it reports, once; 0: none */
     uint64_t marks_when_redirected; /* the same, by an unmap at the last moment */
     uint64_t pruned;                /* what it says of each pass */
@@ -53,6 +54,9 @@ extern struct guest_memory {
 } guest_memory;
 
 extern unsigned parts_run;
+
+/* Lines of the log that have this text. */
+unsigned lines_with(const char *text);
 
 /* For each test. */
 int tracker_setup(void **state);
