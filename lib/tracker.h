@@ -85,16 +85,17 @@ struct tracker_config {
     const char *name; /* copied, and cut to TRACKER_NAME_MAX - 1 bytes */
     uint64_t last;    /* the VM's last guest-physical address */
 
-    /* Writes bytes of data into the VM's memory at gpa, all within one page: tracker_write() calls it in a
-     * read section, so it does not wait. ERR_NOT_FOUND: no memory is there. NULL where nobody calls that. */
+    /* Writes bytes (not 0) of data into the VM's memory at gpa, all within one page: tracker_write() calls it
+     * in a read section, so it does not wait. ERR_NOT_FOUND: no memory is there. NULL where nobody calls
+     * that. */
     int (*write)(void *context, uint64_t gpa, const void *data, size_t bytes);
+    void *context;
 
     /* Calls part(argument, n) once for each n below parts, on as many CPUs as have time for it, and returns
      * when all calls have returned. NULL: this CPU does it, one after the other. */
-    void (*run)(void *context, unsigned parts, void (*part)(void *argument, unsigned n), void *argument);
+    void (*run)(unsigned parts, void (*part)(void *argument, unsigned n), void *argument);
 
     unsigned parts; /* to cut a pass into, at most; 0 is as 1. A few for each CPU, since they differ */
-    void *context;  /* for both */
 };
 
 /* A tracker of which nothing is tracked. NULL and *error: ERR_INVALID: last is not a page's last address;
@@ -181,9 +182,9 @@ int tracker_resize(struct tracker *tracker, uint64_t last) MUST_CHECK;
  * the write would have its caller copy the old bytes. */
 void tracker_mark(struct tracker *tracker, uint64_t gpa, uint64_t last);
 
-/* Writes bytes of data, also none, to gpa on, page by page, and marks each page after it was written.
- * ERR_INVALID: beyond the last address there can be, or config.write is NULL; the error of config.write:
- * pages below that one were written. */
+/* Writes bytes of data to gpa on, page by page, and marks each page after it was written; of 0 bytes there is
+ * nothing to write or to mark, wherever. ERR_INVALID: it would go beyond the last address there can be, or
+ * config.write is NULL; the error of config.write: pages below that one were written. */
 int tracker_write(struct tracker *tracker, uint64_t gpa, const void *data, size_t bytes) MUST_CHECK;
 
 /* For people. */

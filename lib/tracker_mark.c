@@ -49,7 +49,7 @@ int tracker_write(struct tracker *tracker, uint64_t gpa, const void *data, size_
     const uint8_t *from = data;
     int error = 0;
 
-    if ((bytes && gpa + bytes - 1 < gpa) || !tracker->config.write)
+    if (!tracker->config.write || (bytes && gpa + bytes - 1 < gpa))
         return ERR_INVALID;
     while (!error && bytes) {
         uint64_t room = PAGE_SIZE - gpa % PAGE_SIZE;

@@ -32,7 +32,7 @@ static void run_parts(struct tracker *tracker, void (*part)(void *argument, unsi
     unsigned parts = part_count(tracker);
 
     if (tracker->config.run && parts > 1) {
-        tracker->config.run(tracker->config.context, parts, part, tracker);
+        tracker->config.run(parts, part, tracker);
         return;
     }
     for (unsigned n = 0; n < parts; n++)

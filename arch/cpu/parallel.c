@@ -115,12 +115,11 @@ static void end(struct run *run)
     wait_for_helpers(run);
 }
 
-void parallel_run(void *context, unsigned parts, void (*part)(void *argument, unsigned n), void *argument)
+void parallel_run(unsigned parts, void (*part)(void *argument, unsigned n), void *argument)
 {
     struct run run = {.part = part, .argument = argument, .parts = parts};
     bool shared = parts > 1 && begin(&run);
 
-    (void)context;
     if (shared)
         call_helpers(parts - 1);
     take_parts(&run);

@@ -40,8 +40,34 @@ static void a_write_that_fails_is_marked(void **state)
     assert_int_equal(tracker_write(tracker, 2 * PAGE_SIZE - 4, &value, sizeof value), ERR_NOT_FOUND);
     assert_int_equal(guest_memory.writes, 1); /* the second page is not tried */
     assert_int_equal(pages_of_pass(), 1);
-    assert_int_equal(tracker_write(tracker, 0, &value, 0), 0); /* nothing is written, nor marked */
+}
+
+static void a_write_of_no_bytes_writes_and_marks_nothing(void **state)
+{
+    (void)state;
+    tracker_begin(TRACKER_NONE_DIRTY);
+    assert_int_equal(tracker_write(tracker, 0, NULL, 0), 0);
+    assert_int_equal(tracker_write(tracker, 5 * PAGE_SIZE + 1, NULL, 0), 0);
+    assert_int_equal(tracker_write(tracker, UINT64_MAX, NULL, 0), 0);
+    assert_int_equal(guest_memory.writes, 0);
+    assert_int_equal(pages_of_pass(), 0);
+}
+
+static void writes_that_cannot_be_are_refused(void **state)
+{
+    struct tracker_config config = {.name = "no writes", .last = LAST};
+    uint64_t value = 1;
+    int error;
+    struct tracker *other = tracker_create(&config, &error);
+
+    (void)state;
+    tracker_begin(TRACKER_NONE_DIRTY);
     assert_int_equal(tracker_write(tracker, UINT64_MAX - 3, &value, sizeof value), ERR_INVALID);
+    assert_int_equal(guest_memory.writes, 0);
+    assert_non_null(other);
+    assert_int_equal(tracker_write(other, 0, &value, sizeof value), ERR_INVALID);
+    assert_int_equal(tracker_write(other, 0, &value, 0), ERR_INVALID);
+    assert_int_equal(tracker_destroy(other), 0);
 }
 
 static void writes_without_tracking_are_only_writes(void **state)
@@ -181,10 +207,8 @@ static void a_range_changes_while_nothing_is_tracked(void **state)
 
 static int refused[5];
 
-static void call_all_of_them(void *context, unsigned parts, void (*part)(void *argument, unsigned n),
-                             void *argument)
+static void call_all_of_them(unsigned parts, void (*part)(void *argument, unsigned n), void *argument)
 {
-    (void)context;
     refused[0] = tracker_pass(tracker, &report, 0, NULL);
     refused[1] = tracker_resize(tracker, GIB - 1);
     refused[2] = tracker_stop(tracker);
@@ -253,6 +277,8 @@ int main(void)
         TRACKER_TEST(a_write_is_marked_page_by_page),
         TRACKER_TEST(a_mark_comes_after_its_write),
         TRACKER_TEST(a_write_that_fails_is_marked),
+        TRACKER_TEST(a_write_of_no_bytes_writes_and_marks_nothing),
+        TRACKER_TEST(writes_that_cannot_be_are_refused),
         TRACKER_TEST(writes_without_tracking_are_only_writes),
         TRACKER_TEST(a_source_comes_while_it_tracks),
         TRACKER_TEST(what_a_source_that_goes_has_found_stays),

@@ -200,9 +200,8 @@ static unsigned take_parts(void)
     return taken;
 }
 
-static void run(void *context, unsigned parts, void (*part)(void *argument, unsigned n), void *argument)
+static void run(unsigned parts, void (*part)(void *argument, unsigned n), void *argument)
 {
-    (void)context;
     assert_int_equal(parts, PARTS);
     job.part = part;
     job.argument = argument;

@@ -124,10 +124,8 @@ static int guest_write(void *context, uint64_t gpa, const void *data, size_t byt
 }
 
 /* The last part first: nobody promises an order. */
-static void run_backwards(void *context, unsigned parts, void (*part)(void *argument, unsigned n),
-                          void *argument)
+static void run_backwards(unsigned parts, void (*part)(void *argument, unsigned n), void *argument)
 {
-    (void)context;
     while (parts--) {
         part(argument, parts);
         parts_run++;

@@ -42,11 +42,11 @@ TEST(parallel_each_part_once)
 
     memset(done, 0, sizeof(done));
     for (unsigned run = 0; run < 4; run++)
-        parallel_run(NULL, PARTS, part_of_a_millisecond, &one);
+        parallel_run(PARTS, part_of_a_millisecond, &one);
     helped = parallel_helped() - helped;
     tap_ok(each_was_done(4), "4 runs of %u parts: each was done 4 times", PARTS);
-    parallel_run(NULL, 0, part_of_a_millisecond, &one);
-    parallel_run(NULL, 1, part_of_a_millisecond, &one);
+    parallel_run(0, part_of_a_millisecond, &one);
+    parallel_run(1, part_of_a_millisecond, &one);
     tap_ok(atomic_read(&done[0]) == 5 && atomic_read(&done[1]) == 4, "a run of one part, and of none");
     if (cpu_count() < 2)
         tap_skip("needs 2 CPUs");
@@ -70,7 +70,7 @@ TEST(parallel_beside_busy_cpus)
     memset(done, 0, sizeof(done));
     for (unsigned i = 0; i < others; i++)
         job_start(&jobs[i], i + 1, keep_busy, &stop);
-    parallel_run(NULL, PARTS, part_of_a_millisecond, &one);
+    parallel_run(PARTS, part_of_a_millisecond, &one);
     tap_ok(each_was_done(1) && !atomic_read(&stop), "done while %u other CPUs have work of their own",
            others);
     atomic_write(&stop, 1u);
@@ -82,7 +82,7 @@ TEST(parallel_beside_busy_cpus)
 static void part_with_parts(void *argument, unsigned n)
 {
     if (n < 4)
-        parallel_run(NULL, PARTS / 4, part_of_a_millisecond, argument);
+        parallel_run(PARTS / 4, part_of_a_millisecond, argument);
 }
 
 TEST(parallel_two_at_once)
@@ -91,7 +91,7 @@ TEST(parallel_two_at_once)
     uint64_t sum = 0;
 
     memset(done, 0, sizeof(done));
-    parallel_run(NULL, 8, part_with_parts, &one);
+    parallel_run(8, part_with_parts, &one);
     for (unsigned n = 0; n < PARTS; n++)
         sum += done[n];
     tap_ok(sum == PARTS, "4 parts that are runs of %u parts themselves: %llu parts", PARTS / 4,
