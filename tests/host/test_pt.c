@@ -320,6 +320,24 @@ static void ranges_are_checked(void **state)
     tree_free();
 }
 
+/* Each count is a word of its own, and none is forgotten, also when there is one more some day. */
+static void counts_of_harvests_add_up(void **state)
+{
+    enum { COUNTS = sizeof(struct harvest_stats) / sizeof(uint64_t) };
+    uint64_t counts[COUNTS] = {0};
+    struct harvest_stats stats, sum = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < COUNTS; i++)
+        counts[i] = i + 1;
+    memcpy(&stats, counts, sizeof stats);
+    for (unsigned i = 0; i < 3; i++)
+        harvest_stats_add(&sum, &stats);
+    memcpy(counts, &sum, sizeof sum);
+    for (unsigned i = 0; i < COUNTS; i++)
+        assert_int_equal(counts[i], 3 * (i + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +358,7 @@ int main(void)
         cmocka_unit_test(visit_goes_through_the_leaves_until_told_to_stop),
         cmocka_unit_test(without_memory_the_tree_is_as_far_as_it_says),
         cmocka_unit_test(ranges_are_checked),
+        cmocka_unit_test(counts_of_harvests_add_up),
     };
 
     return pt_tests_run("pt", tests, ARRAY_SIZE(tests));
