@@ -243,11 +243,10 @@ int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *tr
  * not touched since the last harvest is left out, as far as this domain may do that (struct
  * iommu_domain_info); the first harvest of a range and those after which nothing may be missing come without.
  * Where the domain audits, only a harvest prunes that says which share of what it leaves out it is to look at
- * all the same: HARVEST_AUDIT | HARVEST_AUDIT_SHARE(n), with n one more from pass to pass. Elsewhere that
- * means nothing, so that it can be said always.
- * A large leaf that reaches beyond the range is not cleared, so each harvest reports its part of it; with
- * HARVEST_WHOLE_LEAVES it is, and that pages beyond the range were written is forgotten. stats (may be NULL)
- * is added to.
+ * all the same; elsewhere that means nothing. So flags are 0, or HARVEST_PRUNED(n), with n one more from pass
+ * to pass, and the same for all harvests of one. A large leaf that reaches beyond the range is not cleared,
+ * so each harvest reports its part of it; with HARVEST_WHOLE_LEAVES it is, and that pages beyond the range
+ * were written is forgotten. stats (may be NULL) is added to.
  *
  * ERR_INVALID: range, bitmap or flags, or the domain is not tracked; ERR_RANGE; ERR_UNSUPPORTED (nothing is
  * translated in it). ERR_TIMEOUT, ERR_HARDWARE: a

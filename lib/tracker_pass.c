@@ -55,8 +55,7 @@ static void look_at_part(void *argument, unsigned n)
         int error;
 
         if (flags && mutant(AUDIT_BY_HARVEST))
-            flags = HARVEST_PRUNE | HARVEST_AUDIT |
-                    HARVEST_AUDIT_SHARE(tracker->pruned_passes * part_count(tracker) + n);
+            flags = HARVEST_PRUNED(tracker->pruned_passes * part_count(tracker) + n);
         error = source->ops->pass(source, first, last, &tracker->pending->pages, flags, &part->found);
         if (error && !part->error) {
             part->error = error;
@@ -120,7 +119,7 @@ static uint64_t hand_over(struct tracker *tracker, struct dirty_bitmap *report)
  * so 64 of these have audited all that they left out, whatever passes were between. */
 static unsigned choose_flags(const struct tracker *tracker, bool whole)
 {
-    return whole ? 0 : HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(tracker->pruned_passes);
+    return whole ? 0 : HARVEST_PRUNED(tracker->pruned_passes);
 }
 
 static void look_and_report(struct tracker *tracker, struct dirty_bitmap *report, struct tracker_pass *pass)

@@ -90,6 +90,9 @@ enum harvest_flags {
 #define HARVEST_AUDIT_SHARE(n)        ((unsigned)(n) % HARVEST_AUDIT_SHARES << 8)
 #define HARVEST_AUDIT_SHARE_OF(flags) ((flags) >> 8 & (HARVEST_AUDIT_SHARES - 1))
 
+/* What a harvest of pass n is to be called with that may leave something out. */
+#define HARVEST_PRUNED(n) (HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(n))
+
 struct harvest_stats {
     uint64_t tables;      /* tables of level 0 looked at */
     uint64_t entries;     /* leaf entries looked at */

@@ -243,7 +243,7 @@ static void track(struct iommu_domain *domain)
 
     start_tracking(domain, &unmapped);
     first = pass(domain, 0);
-    second = pass(domain, HARVEST_PRUNE);
+    second = pass(domain, HARVEST_PRUNED(1));
     expect(machine_device_write(5 * PAGE_SIZE, "x", 1), "the device writes again");
     expect(machine_device_write(3 * MIB, "x", 1), "and where a leaf was large");
     third = pass(domain, 0);

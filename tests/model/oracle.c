@@ -264,7 +264,8 @@ int oracle_harvest(struct oracle *oracle, uint64_t iova, uint64_t last)
 {
     struct dirty_bitmap bitmap = make_bitmap(oracle);
     unsigned harvest = oracle_harvest_begins(oracle, iova, last);
-    int error = iommu_harvest(oracle->domain, iova, last, &bitmap, oracle->harvest_flags, NULL);
+    unsigned flags = oracle->prunes ? HARVEST_PRUNED(harvest) : 0;
+    int error = iommu_harvest(oracle->domain, iova, last, &bitmap, flags, NULL);
 
     carry(oracle, iova, last, bitmap.words, error);
     oracle_harvest_ends(oracle, harvest, bitmap.words, error);
@@ -274,7 +275,7 @@ int oracle_harvest(struct oracle *oracle, uint64_t iova, uint64_t last)
 
 void oracle_prune(struct oracle *oracle, bool on)
 {
-    oracle->harvest_flags = on ? HARVEST_PRUNE : 0;
+    oracle->prunes = on;
 }
 
 /* --- leaves of other sizes --- */

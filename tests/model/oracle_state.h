@@ -73,7 +73,7 @@ struct oracle {
     bool tracked;
     struct dirty_bitmap unmapped; /* track->unmapped */
     uint64_t *carry;              /* what harvests found that failed, until one does not */
-    unsigned harvest_flags;       /* of all harvests */
+    bool prunes;                  /* all harvests do, as far as the domain may */
     uint64_t order; /* counts what the oracle was told: what came before what, within one step too */
     struct oracle_harvest harvests[ORACLE_HARVESTS];
     unsigned harvest_count;

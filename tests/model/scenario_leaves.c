@@ -174,3 +174,69 @@ SCENARIO(leaves_change_beside_drivers, .kind = SCENARIO_RANDOM,
     rig_run();
     rig_finish();
 }
+
+/* One CPU's part of each pass. What lies above both parts reaches beyond either. */
+struct part {
+    unsigned first;
+};
+
+static void harvest_part(void *context)
+{
+    const struct part *part = context;
+    struct pt_leaf leaf;
+
+    for (unsigned i = 0; i < 5; i++) {
+        (void)iommu_lookup(rig.domain, rig_page(part->first), &leaf); /* where it may be delayed */
+        (void)rig_check(oracle_harvest(rig.oracle, rig_page(part->first), rig_last(part->first + PAGES - 1)));
+        rcu_quiescent();
+    }
+}
+
+/* In the lower part a leaf is split and merged; in the upper one pages come and go. */
+static void change_both_parts(void *context)
+{
+    const uint64_t iova = rig_page(PAGES), last = rig_last(PAGES + 3);
+
+    for (unsigned i = 0; i < 3; i++) {
+        split(context);
+        (void)rig_check(oracle_unmap(rig.oracle, iova, last));
+        rcu_quiescent();
+        merge(context);
+        (void)rig_check(oracle_map(rig.oracle, iova, last, rig.memory, PT_READ | PT_WRITE));
+        rcu_quiescent();
+    }
+}
+
+SCENARIO(pruned_parts_beside_drivers, .kind = SCENARIO_RANDOM,
+         .what =
+             "two CPUs harvest a part of the range each, pruned, while a leaf of the one is split and merged "
+             "and pages of the other come and go under the DMA of two devices, on any units")
+{
+    static struct part lower = {.first = 0}, upper = {.first = PAGES};
+    static struct rig_traffic first = {.device = 0, .pages = 3, .accesses = 20, .pause = 80};
+    static struct rig_traffic second = {
+        .device = 1, .first = PAGES - 2, .pages = 8, .accesses = 16, .pause = 80};
+    void *pages;
+
+    rig.config.prune = IOMMU_PRUNE_ON;
+    rig_start_any(true, IOVA, 2 * PAGES);
+    pages = pages_alloc(PT_ENTRIES_LG2, PAGE_DMA);
+    expect(pages);
+    memory = virt_to_phys(pages);
+    map(0, PAGES);
+    expect_equal(oracle_map(rig.oracle, rig_page(PAGES), rig_last(PAGES + 7), rig.memory, PT_READ | PT_WRITE),
+                 0);
+    (void)rig_attach(0);
+    (void)rig_attach(1);
+    (void)rig_check(oracle_harvest(rig.oracle, rig_page(0), rig_last(2 * PAGES - 1)));
+    oracle_prune(rig.oracle, true);
+    rig.pages_go = true;
+    rig_start_cpu(1, "lower harvester", harvest_part, &lower);
+    rig_start_cpu(2, "changer", change_both_parts, NULL);
+    rig_start_cpu(3, "upper harvester", harvest_part, &upper);
+    rig_start_traffic(&first);
+    rig_start_traffic(&second);
+    rig_run();
+    oracle_prune(rig.oracle, false);
+    rig_finish();
+}

@@ -39,7 +39,7 @@ static uint32_t copy_reported(struct stress *stress)
 
 uint32_t stress_pass(struct stress *stress, bool whole)
 {
-    unsigned flags = whole ? 0 : HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_AUDIT_SHARE(stress->passes);
+    unsigned flags = whole ? 0 : HARVEST_PRUNED(stress->passes);
     uint64_t slots_last = STRESS_SLOT_IOVA + STRESS_SLOTS * stress->slot_stride - 1;
     struct ledger_pass judged;
     uint32_t copied;
