@@ -81,6 +81,12 @@ class Case:
         """Whether its unit has dirty bits."""
         return self.stage == "first" or self.properties[SSADS] == "on"
 
+    def prunes(self):
+        """Whether its passes leave out what was not touched: by default, or since its lull.cfg says so."""
+        caches = self.properties["caching-mode"] == "on"
+        return self.properties[SSADS] == "on" and (
+            "prune = on" in self.config or (self.stage == "first" and not caches))
+
     def memory_bytes(self):
         """The size of its memory."""
         return int(self.memory[:-1]) << {"M": 20, "G": 30}[self.memory[-1]]

@@ -31,6 +31,7 @@ SKIPS = (
     (r"this emulator lets the compatibility format through", lambda case: case.remapping != "none"),
     (r"edu's unit remaps no interrupts", lambda case: case.remapping == "none"),
     (r"the units keep no dirty bits", lambda case: not case.keeps_dirty()),
+    (r"not pruned: .*", lambda case: not case.prunes()),
     (r"this unit overwrites entries that change while it walks",
      lambda case: case.properties[SSADS] == "off"),
     (r"no 1048576 KiB of memory in one piece", lambda case: case.memory_bytes() < LARGE_MEMORY),
