@@ -119,7 +119,8 @@ def pruned_suites(report, stage):
             output = console.command(f"test {suite}", STRESS_SECONDS)
             report.pass_on(output, f"{stage}, pruned")
             report.ok("# SKIP" not in output, f"{stage}, pruned: {suite}: nothing is skipped", output)
-        report.contains(output, r"(?m)^# [1-9]\d* tables left out by passes", f"{stage}, pruned: the stress too")
+        report.contains(output, r"(?m)^# [1-9]\d* tables left out by passes",
+                        f"{stage}, pruned: the stress too")
         report.ok("its harvests prune no more" not in console.command("log"),
                   f"{stage}, pruned: no audit finds anything")
         power_off(report, console, f"{stage}, pruned")
