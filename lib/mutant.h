@@ -34,7 +34,7 @@
     X(PRUNE_NARROW, "a pass does not invalidate the spans of the entries whose A it clears")                 \
     X(PRUNE_LEAVES_ONLY, "a pass invalidates leaves only, and not the table entries whose A it clears")      \
     X(SPLIT_FORGETS_WALKED, "a split leaves S clear, and the table is left out with what is dirty in it")    \
-    X(MERGE_FORGETS_WALKED, "a merge leaves S clear above a leaf that is dirty")                             \
+    X(MERGE_FORGETS_WALKED, "a merge that hands back leaves S clear above its leaf")                         \
     X(NOT_HANDED_BACK, "what was written through a table until its merge was confirmed is forgotten")        \
     X(HANDED_BACK_EARLY, "a merge looks for what was written through its old tables, then invalidates")      \
     X(MERGE_NOT_COUNTED, "a last pass takes no notice of a merge that dirtied a leaf behind its back")       \

@@ -29,14 +29,6 @@ static ALWAYS_INLINE uint64_t pt_merged(const struct pt_format *fmt, const uint6
     return leaf | seen;
 }
 
-/* Whoever has gone by above a leaf that is dirty now finds it the next time. */
-static ALWAYS_INLINE void pt_mark_merged(const struct pt_format *fmt, const struct pt *pt, uint64_t iova,
-                                         unsigned level)
-{
-    if (pt->flags & PT_PRUNES && !mutant(MERGE_FORGETS_WALKED))
-        pt_mark_way(fmt, pt, iova, level);
-}
-
 /* The table that slot points to, at level, if its leaves allow it. Inside a read section. */
 static ALWAYS_INLINE void pt_merge_table(const struct pt_format *fmt, struct pt *pt, uint64_t *slot,
                                          uint64_t *table, uint64_t iova, unsigned level,
@@ -49,8 +41,6 @@ static ALWAYS_INLINE void pt_merge_table(const struct pt_format *fmt, struct pt 
     /* Hardware may set accessed in the table entry at any time. */
     (void)atomic_exchange(slot, leaf);
     pt_flush(pt, slot, 1);
-    if (leaf & pt_dirty_mask(fmt, pt))
-        pt_mark_merged(fmt, pt, iova, level);
     gather_add_table(gather, table, iova, level - 1);
     gather_add_range(gather, iova, iova + PT_ENTRY_SIZE(level) - 1);
     atomic_fetch_sub(&pt->tables, 1u);
@@ -97,7 +87,8 @@ static ALWAYS_INLINE bool pt_any_dirty(const struct pt_format *fmt, const struct
     return seen & pt_dirty_mask(fmt, pt);
 }
 
-/* The leaf that translates iova becomes dirty. */
+/* The leaf that translates iova becomes dirty, and whoever has gone by above it finds it the next time. If it
+ * is dirty already that need not be so: a walk that made it dirty may have to set A above it yet. */
 static ALWAYS_INLINE void pt_make_dirty(const struct pt_format *fmt, struct pt *pt, uint64_t iova)
 {
     uint64_t entry, *slot;
@@ -106,10 +97,10 @@ static ALWAYS_INLINE void pt_make_dirty(const struct pt_format *fmt, struct pt *
     rcu_read_lock();
     slot = pt_descend(fmt, pt, iova, &level, &entry);
     while (pt_is_leaf(fmt, entry, level) && !(entry & fmt->dirty))
-        if (atomic_compare_exchange(slot, &entry, entry | fmt->dirty)) {
-            pt_mark_merged(fmt, pt, iova, level);
-            break;
-        }
+        if (atomic_compare_exchange(slot, &entry, entry | fmt->dirty))
+            entry |= fmt->dirty;
+    if (pt->flags & PT_PRUNES && !mutant(MERGE_FORGETS_WALKED))
+        pt_mark_way(fmt, pt, iova, level);
     rcu_read_unlock();
 }
 

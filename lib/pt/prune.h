@@ -17,13 +17,12 @@
  *   pass leave out the rest. So it does with HARVEST_KEEP, which clears nothing.
  * - Software that sets a dirty bit sees to S. A split puts a table in place whose leaves may be dirty, so the
  *   very entry that links it has S: a pass that has gone by above has taken its S already, but comes to this
- *   entry itself, or has read the leaf. A merge sets S on the way above it, from below upwards, after the
- *   leaf is there and dirty.
+ *   entry itself, or has read the leaf. A merge that hands back sets S on the way above, from below
+ *   upwards, after the leaf is dirty.
  * - A pass whose invalidation failed sets A in all of its range again (pt_mark_walked()): the next pass looks
  *   at everything, and leaves S, so the one after that does too.
  *
- * tests/spin/prune.pml has each of these rules, and loses a write without it; merge is not in it, but in
- * tests/host/test_pt_walked.c. */
+ * tests/spin/prune.pml has each of these rules, and loses a write without it. */
 #pragma once
 
 #include "lib/mutant.h"

@@ -35,12 +35,16 @@
  * More of it (-D):
  *   TWO_REQUESTS   at a time. One at a time is enough to find each failure below
  *   PARTIAL        passes over a part of the range too (first: the highest entry wholly inside): entries that
- *                  reach beyond it keep A and S
+ *                  reach beyond it keep A and S. first == ELSEWHERE: a part that our page is not in
  *   UNPRUNED       passes that go everywhere too, and are like the others in all else
  *   SPLIT          e2 may be a large leaf at first, which is split at any time: one compare-and-swap puts a
  *                  table in its place and hands D on. A walk that finds the large leaf gone, when it wants to
  *                  set D there, goes back to e1. The new entry has S = 1 from that very step; nothing is set
  *                  above it, since whoever comes down for the large leaf finds the table
+ *   MERGE          e2's table becomes a large leaf, once: its D is read, and handed on by an exchange of e2;
+ *                  an invalidation of e2's span follows; then, if D of the table's leaf is set (D_left), that
+ *                  of the large leaf is, and S[0]. Walks and cached entries go by the table until then. What
+ *                  they write is due once the merge has ended
  *
  * Why it holds. After an invalidation of e's span nothing below e is cached, so whoever sets D below e from
  * then on read e in memory and set A. If A was 1, S is 1 now, and the next pass finds what was set through
@@ -77,7 +81,13 @@
  *   START_CACHED             tracking starts without an invalidation
  *   FIRST_PRUNED             holds: after that invalidation the first pass might be pruned too
  *   SPLIT S_AFTER_SPLIT      a split sets S after its compare-and-swap: a pass in between has taken S and A
- *                            of e1, and passes over the table below which D is by now */
+ *                            of e1, and passes over the table below which D is by now
+ *   PARTIAL PARTIAL_TAKES    a pass over a part takes A and S of the entries that reach beyond it, too
+ *   MERGE NOT_HANDED_BACK    what is set in the table by then is forgotten
+ *   MERGE HANDED_BACK_EARLY  it is handed back before the invalidation
+ *   MERGE HANDED_BACK_NO_S   it is handed back without S[0]
+ *   MERGE S_UNLESS_DIRTY     with S[0], but not where the large leaf is dirty already: by a walk that is in
+ *                            flight and has still to set A[0] */
 
 #define REQUESTERS 2
 
@@ -89,12 +99,17 @@
 #define LEAF    2
 #define NO_SPAN 3
 
+#define ELSEWHERE 3
+
 bit A[2], S[2], D;
 bit large; /* e2 is a leaf, and D is its dirty bit */
+bit merging;
+bit D_left; /* that of the leaf in the table that a merge has taken away */
 
 byte request[REQUESTERS];
 byte level[REQUESTERS]; /* entries that it has read */
-bit old[REQUESTERS];    /* what it reads is not cached any more: an invalidation waits for it */
+bit old[REQUESTERS];    /* what it reads is not cached any more: an invalidation waits for it, */
+bit merged[REQUESTERS]; /* and that of a merge */
 #ifdef START_CACHED
 byte held = 3;
 #else
@@ -131,6 +146,7 @@ inline end_request() {
     request[me] = 0;
     level[me] = 0;
     old[me] = 0;
+    merged[me] = 0;
     shows_dirty = 0;
     by_large = 0
 }
@@ -138,7 +154,7 @@ inline end_request() {
 /* Caches whatever may be cached. A read ends as soon as it can; a write has still to reach memory. */
 inline cache() {
     if
-    :: old[me] || needs[0]
+    :: old[me] || merged[me] || needs[0]
     :: else ->
         if
         :: by_large || level[me] == 1 || needs[1] -> AT_LEAST(held, 1)
@@ -157,6 +173,8 @@ inline read_table(e) {
     level[me] = e + 1
 }
 
+#define D_BELOW ((large && D_left) || (!large && D))
+
 inline read_leaf(dirty) {
     shows_dirty = request[me] == WRITE || dirty;
     needs_dirty = request[me] == WRITE && !(dirty);
@@ -174,7 +192,17 @@ inline set_dirty() {
     needs_dirty = 0;
     if
     :: by_large && !large -> by_large = 0; shows_dirty = 0; level[me] = 1
+    :: !by_large && large -> D_left = 1
     :: else -> D = 1
+    fi
+}
+
+/* Where there is no table any more the walk begins anew. */
+inline set_accessed() {
+    needs[1] = 0;
+    if
+    :: large -> needs_dirty = 0; shows_dirty = 0; level[me] = 1
+    :: else -> A[1] = 1
     fi
 }
 
@@ -190,15 +218,15 @@ proctype requester(byte me) {
     :: d_step { BEGIN(BESIDE, true); read_table(0); cache() }
     :: d_step { BEGIN(READ, held >= 1); read_second(); cache() }
     :: d_step { BEGIN(WRITE, held >= 1); read_second(); cache() }
-    :: d_step { BEGIN(READ, held >= 2); read_leaf(D); cache() }
-    :: d_step { BEGIN(WRITE, held >= 2); read_leaf(D); cache() }
+    :: d_step { BEGIN(READ, held >= 2); read_leaf(D_BELOW); cache() }
+    :: d_step { BEGIN(WRITE, held >= 2); read_leaf(D_BELOW); cache() }
     :: d_step { BEGIN(WRITE, held >= 2); read_leaf(0); cache() }
     :: d_step { BEGIN(WRITE, held == 3); read_leaf(1); cache() }
     :: d_step { BEGIN(WRITE, large_held); by_large = 1; read_leaf(1); cache() }
     :: d_step { level[me] == 1 && request[me] != BESIDE -> read_second(); cache() }
-    :: d_step { level[me] == 2 -> read_leaf(D); cache() }
+    :: d_step { level[me] == 2 -> read_leaf(D_BELOW); cache() }
     :: d_step { needs[0] -> A[0] = 1; needs[0] = 0; cache() }
-    :: d_step { needs[1] -> A[1] = 1; needs[1] = 0; cache() }
+    :: d_step { needs[1] -> set_accessed(); cache() }
     :: d_step { needs_dirty -> set_dirty(); cache() }
     :: d_step { level[me] == 3 && BITS_SET -> unreported = !found; end_request() }
 #ifdef CACHED_UNACCESSED
@@ -219,15 +247,41 @@ proctype requester(byte me) {
 #define WAS(e) A[e]
 #endif
 
+inline take_dirty(dirty, leaf_span) {
+    if
+    :: dirty ->
+        dirty = 0;
+        found = 1;
+        due = 0;
+        unreported = 0;
+        marked = 0;
+#ifdef LEAF_SPANS_ONLY
+        span = 0
+#else
+#ifndef LEAF_SPANS_LEFT_OUT
+        AT_MOST(span, leaf_span)
+#endif
+#endif
+    :: else
+    fi
+}
+
+#ifdef PARTIAL_TAKES
+#define TAKES_NOTHING(e) false
+#else
+#define TAKES_NOTHING(e) (first > e)
+#endif
+
 inline exchange(e) {
 #ifdef A_READ_BEFORE
     was = A[e];
 #endif
     if
+    :: d_step { e == 1 && large -> take_dirty(D, 1) } goto scanned
     :: d_step {
-        GO_DOWN(e) ->
+        !(e == 1 && large) && GO_DOWN(e) ->
         if
-        :: first > e
+        :: TAKES_NOTHING(e)
         :: else ->
 #ifndef LEAF_SPANS_ONLY
             AT_MOST(span, (WAS(e) -> e : NO_SPAN));
@@ -244,31 +298,11 @@ inline exchange(e) {
     fi
 }
 
-inline take_dirty(leaf_span) {
+/* The table that it has come to may have been merged away. */
+inline scan_leaf() {
     if
-    :: D ->
-        D = 0;
-        found = 1;
-        due = 0;
-        unreported = 0;
-        marked = 0;
-#ifdef LEAF_SPANS_ONLY
-        span = 0
-#else
-#ifndef LEAF_SPANS_LEFT_OUT
-        AT_MOST(span, leaf_span)
-#endif
-#endif
-    :: else
-    fi
-}
-
-inline scan_below() {
-    if
-    :: d_step { large -> take_dirty(1) }
-    :: !large ->
-        exchange(1);
-        d_step { take_dirty(LEAF) }
+    :: large -> take_dirty(D_left, LEAF)
+    :: else -> take_dirty(D, LEAF)
     fi
 }
 
@@ -298,11 +332,11 @@ inline invalidate() {
 
 inline report() {
     assert(!due);
-    found = 0
+    found = found && first == ELSEWHERE
 }
 
 inline begin_pass() {
-    due = unreported;
+    due = unreported && !merging && first != ELSEWHERE;
 #ifdef WHOLE_BY_SPANS
     span = NO_SPAN
 #else
@@ -332,6 +366,7 @@ proctype scanner() {
             :: true
             :: first = 1
             :: first = 2
+            :: first = ELSEWHERE
             fi;
 #endif
 #ifdef UNPRUNED
@@ -344,7 +379,12 @@ proctype scanner() {
 scan:
             exchange(0)
         }
-        scan_below();
+        if
+        :: first == ELSEWHERE -> goto scanned
+        :: else
+        fi;
+        exchange(1);
+        d_step { scan_leaf() }
 scanned:
 #ifdef NEXT_PASS_EARLY
         second = !second;
@@ -385,7 +425,56 @@ scanned:
 #define SET_DIRTY   D = 1; marked = !found
 #define END_MARKING unreported = unreported || marked; marked = 0
 
+#define MERGE_DRAINED (!merged[0] && !merged[1])
+#define BELOW_SECOND(r) (request[r] && request[r] != BESIDE)
+
+#ifdef S_UNLESS_DIRTY
+#define HANDS_BACK (D_left && !D)
+#else
+#define HANDS_BACK D_left
+#endif
+
+inline hand_back() {
+    if
+#ifndef NOT_HANDED_BACK
+    :: HANDS_BACK ->
+        D = 1;
+#ifndef HANDED_BACK_NO_S
+        S[0] = 1
+#endif
+#endif
+    :: else
+    fi
+}
+
+inline merge() {
+    d_step { merging = 1; was_dirty = D }
+    d_step { large = 1; D_left = D; D = was_dirty; A[1] = 0; S[1] = 0 }
+#ifdef HANDED_BACK_EARLY
+    hand_back();
+#endif
+    d_step {
+        AT_MOST(held, 1);
+        large_held = 0;
+        merged[0] = BELOW_SECOND(0);
+        merged[1] = BELOW_SECOND(1)
+    }
+    MERGE_DRAINED;
+#ifndef HANDED_BACK_EARLY
+    hand_back();
+#endif
+    d_step { merging = 0; was_dirty = 0 }
+}
+
 proctype software() {
+#ifdef MERGE
+    bit was_dirty;
+
+    if
+    :: merge()
+    :: true
+    fi;
+#endif
 #ifdef SPLIT
     if
     :: d_step {
