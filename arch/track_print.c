@@ -62,6 +62,9 @@ void track_print_pass(const struct tracker_pass *pass, const struct dirty_bitmap
            " entries above passed over, %" PRIu64 " of their tables audited\n",
            pass->found.tables, pass->found.entries, pass->found.dirty, pass->found.pruned,
            pass->found.audited);
+    if (pass->found.leaving)
+        printf("  %" PRIu64 " unmaps or merges were beside it: the next one has what they took out\n",
+               pass->found.leaving);
     if (pass->error)
         printf("  failed: %s, from %#" PRIx64 " to %#" PRIx64 ": %s; %" PRIu64
                " pages wait for the next pass\n",
@@ -82,6 +85,7 @@ static void add_pass(struct json *json, const struct tracker_pass *pass)
     json_number(json, "pruned", pass->found.pruned);
     json_number(json, "audited", pass->found.audited);
     json_number(json, "audit_dirty", pass->found.audit_dirty);
+    json_number(json, "leaving", pass->found.leaving);
     json_number(json, "marked", pass->marked);
     json_number(json, "reported", pass->reported);
     json_number(json, "carried", pass->carried);

@@ -238,9 +238,12 @@ int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *tr
 
 /* Reads, and unless HARVEST_KEEP clears, the dirty state of [iova, last] of a domain that is tracked into
  * bitmap, and returns after the invalidation: every write that a device completed before this returned is in
- * this bitmap, or will be in the next one. Runs beside map and unmap without blocking either; two harvests of
- * one range must not run at once, those of several ranges may. With HARVEST_PRUNE what accessed bits say was
- * not touched since the last harvest is left out, as far as this domain may do that (struct
+ * this bitmap, or will be in the next one. What an unmap beside it has taken out is in neither, but in
+ * track->unmapped when that has returned; what was written beside a merge, in the bitmap of a harvest that
+ * begins when that has returned. So who wants to have all, since writers have stopped, harvests until
+ * stats->leaving, which counts both, is 0 for once. Runs beside map and unmap without blocking either; two
+ * harvests of one range must not run at once, those of several ranges may. With HARVEST_PRUNE what accessed
+ * bits say was not touched since the last harvest is left out, as far as this domain may do that (struct
  * iommu_domain_info); the first harvest of a range and those after which nothing may be missing come without.
  * Where the domain audits, only a harvest prunes that says which share of what it leaves out it is to look at
  * all the same; elsewhere that means nothing. So flags are 0, or HARVEST_PRUNED(n), with n one more from pass

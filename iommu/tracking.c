@@ -371,13 +371,13 @@ int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, str
 
     if (error)
         return error;
-    ended = atomic_read(&domain->tracking.merges_ended);
-    atomic_fence_full(); /* that count before the scan: the partner is in iommu_merge() */
+    /* Before the scan: the partner is in iommu_merge(). */
+    ended = atomic_read_acquire(&domain->tracking.merges_ended);
     if (atomic_read(&domain->tracking.how) == IOMMU_TRACKING_ALL_WRITABLE)
         error = harvest_all_writable(domain, iova, last, bitmap, flags, &own);
     else
         error = harvest_dirty_bits(domain, iova, last, bitmap, flags, &own);
-    atomic_fence_full(); /* the scan before the count: unmapped.c */
+    compiler_barrier(); /* the scan before the counts, as x86 keeps loads: unmapped.c */
     own.leaving = mutant(LEAVING_NOT_COUNTED) ? 0 : atomic_read(&domain->tracking.leaving);
     own.leaving += merges_beside(domain, ended);
     if (stats)

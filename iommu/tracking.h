@@ -24,7 +24,7 @@ struct iommu_tracking_state {
     uint32_t level;
     bool no_pruning;
     struct dirty_bitmap *unmapped; /* RCU; NULL: nobody is told what leaves the tree */
-    uint32_t leaving;              /* unmaps that have not reported yet */
+    uint32_t leaving;              /* unmaps, and who took over from one, that have not reported yet */
     uint64_t merges_begun;         /* ever; see merges_beside() */
     uint64_t merges_ended;
     bool owes_unmapped;               /* an unmap was not confirmed: its pages may be being written still */

@@ -13,8 +13,9 @@
  *
  * - A harvest that finds an entry empty of which the notes are here. They are counted as leaving, by a locked
  *   instruction before anything is taken out, and no more when they are handed on. The harvest reads that
- *   after its scan, full fence in between: so it has seen the dirty bit in the tree, or counts this one, or
- *   the report is there already. Who wants all there is harvests until none is leaving.
+ *   after its scan, and loads stay in order: so it has seen the dirty bit in the tree, or counts this one, or
+ *   the report is there already. Who wants all there is harvests until none is leaving. So is it counted when
+ *   somebody has taken over what an unmap owes, and has the invalidation still to come.
  *
  * - A stop, or a change to another bitmap, after which the caller may free the first. The pointer is an RCU
  *   pointer: it is written, and then a grace period ends those that have read the one before. Here a bitmap
@@ -211,7 +212,13 @@ void unmapped_not_confirmed(struct iommu_domain *domain)
 
 bool unmapped_take_over(struct iommu_domain *domain)
 {
-    return atomic_exchange(&domain->tracking.owes_unmapped, false);
+    if (!atomic_read(&domain->tracking.owes_unmapped))
+        return false;
+    (void)atomic_fetch_add(&domain->tracking.leaving, 1u);
+    if (atomic_exchange(&domain->tracking.owes_unmapped, false))
+        return true;
+    (void)atomic_fetch_sub(&domain->tracking.leaving, 1u);
+    return false;
 }
 
 void unmapped_confirmed(struct iommu_domain *domain, bool owed, int error)
@@ -222,4 +229,5 @@ void unmapped_confirmed(struct iommu_domain *domain, bool owed, int error)
         unmapped_not_confirmed(domain);
     else
         report(domain, &(struct unmapped){.iova = 0, .last = UINT64_MAX});
+    (void)atomic_fetch_sub(&domain->tracking.leaving, 1u);
 }

@@ -313,8 +313,9 @@ static int take_leave(struct tracker *tracker, struct tracker_source *source)
     if (first)
         tracker_log_failure(tracker, source->name, 0, tracker->last, first);
     keep_first(&first, end_source(tracker, source));
-    /* What it did not tell, and will not be asked again, may be anything. */
-    if (first)
+    /* What it did not tell, and will not be asked again, may be anything; also what an unmap or a merge has
+     * taken out, and not told yet. */
+    if (first || found.leaving)
         dirty_bitmap_mark(&tracker->pending->pages, 0, tracker->last);
     return first;
 }

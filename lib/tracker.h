@@ -5,10 +5,11 @@
  * A tracker covers the guest-physical addresses [0, last] of one VM. It knows its sources by their ops alone.
  * What it promises, from when tracker_start() has returned: every write that is over before a pass begins is
  * in the report of this pass or of one before it, if that pass succeeds. A report comes after everybody was
- * made to set dirty bits anew, so what is copied then is newer than what was reported. What an unmap that is
- * under way has taken out is in the report of the next pass after it has returned; tracker_finish() goes on
- * until none is under way. A pass that fails reports nothing and loses nothing: its pages are in the report
- * of the next one that succeeds. Too much may be reported, too little never.
+ * made to set dirty bits anew, so what is copied then is newer than what was reported. What an unmap or a
+ * merge that is under way has taken out is in the report of the next pass after it has returned (a pass says
+ * whether any was: found.leaving); tracker_finish() goes on until none is. A pass that fails reports nothing
+ * and loses nothing: its pages are in the report of the next one that succeeds. Too much may be reported, too
+ * little never.
  *
  * How a VM's memory is copied while it runs (docs/embedding.md has it as a program):
  *
@@ -109,8 +110,9 @@ int tracker_destroy(struct tracker *tracker) MUST_CHECK;
  * ERR_EXISTS: it is there already; ERR_BUSY; and the errors of start() and split(): it is not added. */
 int tracker_add_source(struct tracker *tracker, struct tracker_source *source) MUST_CHECK;
 
-/* Takes a source away; what was written through it until now is reported still. When it has failed the source
- * is away all the same, and every page counts as written. ERR_NOT_FOUND: it was not the tracker's; ERR_BUSY:
+/* Takes a source away; what was written through it until now is reported still. Every page counts as written
+ * when unmaps or merges are under way in it. When it has failed the source is away all the same, and every
+ * page counts as written too. ERR_NOT_FOUND: it was not the tracker's; ERR_BUSY:
  * it still is; the errors of pass(), stop() and merge(). */
 int tracker_remove_source(struct tracker *tracker, struct tracker_source *source) MUST_CHECK;
 

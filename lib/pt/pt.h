@@ -102,8 +102,8 @@ struct harvest_stats {
     uint64_t audit_dirty; /* and dirty leaves found in those: hardware does not set accessed as it should */
     /* Filled in by who calls the engine: */
     uint64_t invalidation_ns; /* of what the pass called for */
-    uint64_t leaving; /* unmaps that were under way when it had looked, and merges beside it: what they took
-                         out may not be reported yet */
+    uint64_t leaving; /* unmaps that were under way when it had looked, merges beside it, and who had taken
+                         over from an unmap that was not confirmed: their pages may not be reported yet */
 };
 
 /* Adds all of stats to sum. */

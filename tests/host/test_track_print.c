@@ -78,6 +78,25 @@ static void a_pass_shows_its_ranges(void **state)
     assert_shown("\"ranges\":[[12288,20479],[4294963200,4294967295]],\"range_count\":2");
     assert_null(strstr(shown, "failed"));
     assert_null(strstr(shown, "error"));
+    assert_shown("\"leaving\":0,");
+}
+
+static void a_pass_shows_what_was_beside_it(void **state)
+{
+    struct tracker_pass result;
+
+    (void)state;
+    tracker_begin(TRACKER_NONE_DIRTY);
+    result = pass(0);
+    show_pass(&result, false);
+    assert_null(strstr(shown, "beside"));
+    source_a.leaving = 2;
+    source_b.leaving = 1;
+    result = pass(0);
+    show_pass(&result, false);
+    assert_shown("  3 unmaps or merges were beside it: the next one has what they took out\n");
+    show_pass(&result, true);
+    assert_shown("\"leaving\":3,");
 }
 
 static void a_pass_that_failed_shows_who(void **state)
@@ -122,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRACKER_TEST(a_pass_shows_its_ranges),
+        TRACKER_TEST(a_pass_shows_what_was_beside_it),
         TRACKER_TEST(a_pass_that_failed_shows_who),
         TRACKER_TEST(trackers_show_whose_newest_pass_failed),
     };

@@ -56,6 +56,7 @@ int fake_source_pass(struct tracker_source *source, uint64_t first, uint64_t las
     stats->tables += 10;
     stats->entries += 100;
     stats->pruned += fake->pruned;
+    stats->leaving += fake->leaving;
     stats->invalidation_ns += 5;
     if (fake->finds && fake->finds >= first && fake->finds <= last) {
         dirty_bitmap_mark(bitmap, fake->finds, fake->finds);

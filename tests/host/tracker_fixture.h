@@ -26,7 +26,8 @@ struct fake_source {
     uint64_t fails_at;              /* each pass over this address fails; 0: none */
     uint64_t finds;                 /* an address that the next pass over it reports, once; 0: none */
     uint64_t marks_when_redirected; /* the same, by an unmap at the last moment */
-    uint64_t pruned;                /* what it says of each pass */
+    uint64_t pruned;                /* what it says of each pass, */
+    uint64_t leaving;
 };
 
 extern const struct tracker_source_ops fake_source_ops;

@@ -148,7 +148,7 @@ void ept_harvest(void)
         guest_flush(&ept.guest);
     if (ept.guest.mistake != GUEST_HARVEST_COPIES_BEFORE_FLUSH)
         copy_reported(dirty);
-    oracle_harvest_ends(ept.oracle, harvest, &dirty, 0);
+    oracle_harvest_ends(ept.oracle, harvest, &dirty, 0, false);
 }
 
 void ept_access(unsigned page, bool write)

@@ -265,10 +265,11 @@ int oracle_harvest(struct oracle *oracle, uint64_t iova, uint64_t last)
     struct dirty_bitmap bitmap = make_bitmap(oracle);
     unsigned harvest = oracle_harvest_begins(oracle, iova, last);
     unsigned flags = oracle->prunes ? HARVEST_PRUNED(harvest) : 0;
-    int error = iommu_harvest(oracle->domain, iova, last, &bitmap, flags, NULL);
+    struct harvest_stats stats = {0};
+    int error = iommu_harvest(oracle->domain, iova, last, &bitmap, flags, &stats);
 
     carry(oracle, iova, last, bitmap.words, error);
-    oracle_harvest_ends(oracle, harvest, bitmap.words, error);
+    oracle_harvest_ends(oracle, harvest, bitmap.words, error, stats.leaving == 0);
     free(bitmap.words);
     return error;
 }

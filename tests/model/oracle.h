@@ -39,14 +39,16 @@ void oracle_take_unmapped(struct oracle *oracle);
 
 /* The calls that these stand for are made by somebody else (a driver that has no domain): what comes before
  * the call, and after it with its result. dirty is the call's bitmap, from the window's first page on; NULL
- * if there is none. tracked: writes are to be reported. */
+ * if there is none. tracked: writes are to be reported. alone: a harvest says that no merge was beside
+ * it. */
 struct oracle *oracle_make_bare(uint64_t iova, unsigned pages, bool tracked);
 void oracle_map_begins(struct oracle *oracle, uint64_t iova, uint64_t last, uint64_t hpa, unsigned prot);
 void oracle_map_ends(struct oracle *oracle, uint64_t iova, uint64_t last, int error);
 void oracle_unmap_begins(struct oracle *oracle, uint64_t iova, uint64_t last);
 void oracle_unmap_ends(struct oracle *oracle, uint64_t iova, uint64_t last, const uint64_t *dirty, int error);
 unsigned oracle_harvest_begins(struct oracle *oracle, uint64_t iova, uint64_t last);
-void oracle_harvest_ends(struct oracle *oracle, unsigned harvest, const uint64_t *dirty, int error);
+void oracle_harvest_ends(struct oracle *oracle, unsigned harvest, const uint64_t *dirty, int error,
+                         bool alone);
 void oracle_attach_begins(struct oracle *oracle, struct device *device);
 void oracle_attach_ends(struct oracle *oracle, struct device *device, int error);
 void oracle_detach_begins(struct oracle *oracle, struct device *device);

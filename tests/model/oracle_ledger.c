@@ -128,10 +128,11 @@ static NORETURN void lost_by_harvest(const struct oracle *oracle, unsigned page,
     lost(oracle, page, name);
 }
 
-/* It may have looked at the large leaf before the merge told that of the write: then it is the next one's. */
+/* It may have looked at the large leaf before the merge told that of the write: then it is the next one's,
+ * unless it says that no merge was beside it. */
 static bool merge_beside(const struct oracle_page *page, const struct oracle_harvest *harvest)
 {
-    return page->merging || harvest->order < page->merged_order;
+    return !harvest->alone && (page->merging || harvest->order < page->merged_order);
 }
 
 static void page_not_reported(struct oracle *oracle, const struct oracle_harvest *harvest, unsigned page)
@@ -199,13 +200,14 @@ void oracle_ledger_merged(struct oracle *oracle, unsigned page)
     at->merged_order = ++oracle->order;
 }
 
-void oracle_harvest_ends(struct oracle *oracle, unsigned number, const uint64_t *dirty, int error)
+void oracle_harvest_ends(struct oracle *oracle, unsigned number, const uint64_t *dirty, int error, bool alone)
 {
     struct oracle_harvest *harvest = &oracle->harvests[number % ORACLE_HARVESTS];
 
     harvest->running = false;
     harvest->ended = schedule_step();
     harvest->error = error;
+    harvest->alone = alone;
     for (unsigned page = harvest->first; page <= harvest->last; page++)
         harvest->reported += bitmap_test(dirty, page);
     history("harvest %lu ends: error %ld, %lu pages", number, (uint64_t)error, harvest->reported);

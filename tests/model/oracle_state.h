@@ -64,6 +64,7 @@ struct oracle_harvest {
     uint64_t ended;
     unsigned reported; /* pages in its bitmap */
     int error;
+    bool alone; /* it says so: no merge was beside it, and no unmap under way */
 };
 
 struct oracle {

@@ -75,7 +75,7 @@ static void harvest(enum harvest_fault fault)
     if (fault != HARVEST_NO_INVALIDATION)
         bare_invalidate_all(unit);
     dirty = !!(entry & SPEC_FS_DIRTY);
-    oracle_harvest_ends(oracle, number, &dirty, 0);
+    oracle_harvest_ends(oracle, number, &dirty, 0, false);
 }
 
 static void write_often(void *accesses)

@@ -25,6 +25,7 @@ STAGES = {"second": SECOND_STAGE_SSADS, "first": FIRST_STAGE_SSADS}
 # What has a stage's accessed bits audited where pruning is asked for: the first one's are in caching mode.
 AUDITED = {"second": {}, "first": {"caching-mode": "on"}}
 SHARES = 64  # so many passes audit everything
+PASSES_TO_NOTHING = 4
 TRANSFER_SECONDS = 10
 TRANSFER_PAUSE = 1  # a transfer of edu's takes 0.1 s
 PAGE = [[0x4000000, 0x4000fff]]  # that it writes: the only one in its domain
@@ -34,15 +35,17 @@ UNMARKED = {"x-ssads-tables": "off"}  # the unit sets accessed in leaves, and no
 # meet it there within seconds. Without it a plain write goes wrong too, but not in any test's time.
 WINDOW = {"x-ssads-window": "400"}
 
-# What a unit may do wrong, the suite that finds it out, and how that ends. One that overwrites what changed
-# while it walked brings a leaf back that was unmapped, or writes to a table that was merged and freed, which
-# ends in any panic. The second says that an invalidation is over while a disk's data is still to come.
+# What a unit may do wrong, the suite that finds it out and passes on the same machine otherwise (below), and
+# how that ends. One that overwrites what changed while it walked brings a leaf back that was unmapped, or
+# writes to a table that was merged and freed, which ends in any panic. The second says that an invalidation
+# is over while a disk's data is still to come.
 FAULTS = {
-    "plain writes": ("stress_leaves", {**WINDOW, "x-ssads-plain": "on"},
-                     r"^not ok \d+ - stress_leaves: .*\n|panic: .*\n"),
-    "late data": ("stress_leaves", {"x-ssads-drain": "off"},
+    "plain writes": ("stress_leaves", ERRATA_OFF, {**WINDOW, "x-ssads-plain": "on"},
+                     r"^not ok \d+ - stress_leaves: (?:no entry comes back|no page is written after |"
+                     r"every page written and |the copies of |each of \d+ writes ).*\n|panic: .*\n"),
+    "late data": ("stress_leaves", ERRATA_OFF, {"x-ssads-drain": "off"},
                   r"^not ok \d+ - stress_leaves: (?:no page is written after its unmap|the copies of ).*\n"),
-    "no accessed bits in tables": ("prune_little_touched", UNMARKED,
+    "no accessed bits in tables": ("prune_little_touched", PRUNE, UNMARKED,
                                    r"^not ok \d+ - prune_little_touched: after writes: 3 pages are .*\n"),
 }
 BOOTS_WITH_FAULT = 3
@@ -91,10 +94,10 @@ def stress(report, stage, how, more):
 def is_found_out(report, stage, name):
     """Where the unit has one of FAULTS a suite that passes otherwise does not. When a fault meets the stress
     is chance, on a busy machine the more so: three boots have to pass before it counts as missed."""
-    suite, more, wrong = FAULTS[name]
+    suite, config, more, wrong = FAULTS[name]
     what = f"{stage} stage, {name}"
     for _ in range(BOOTS_WITH_FAULT):
-        faulty = machine(stage, more, PRUNE, memory="1G")
+        faulty = machine(stage, more, config, memory="1G")
         with boot(f"ssads-{name.replace(' ', '-')}-{stage}", faulty) as console:
             console.wait_prompt()
             console.type(f"test {suite}\r")
@@ -109,6 +112,16 @@ def is_found_out(report, stage, name):
 def audited(stage, more=None):
     """One that prunes and audits."""
     return machine(stage, {**AUDITED[stage], **(more or {})}, PRUNE, memory="1G")
+
+
+def gigabyte(report, stage):
+    """A leaf of 1 GiB is split and merged under a device."""
+    with boot(f"ssads-gigabyte-{stage}", machine(stage, memory="6G")) as console:
+        console.wait_prompt()
+        output = console.command("test gigabyte*", STRESS_SECONDS)
+        report.pass_on(output, stage)
+        report.ok("# SKIP" not in output, f"{stage}: nothing is skipped", output)
+        power_off(report, console, f"{stage}, 1 GiB")
 
 
 def pruned_suites(report, stage):
@@ -150,8 +163,8 @@ def begin_tracking(report, console, what):
     console.command("transfer")
     time.sleep(TRANSFER_PAUSE)
     report.ok(not console.command("track start transfer 4K"), f"{what}: track start")
-    while one_pass(console, "whole")["ranges"]:
-        pass
+    report.ok(any(not one_pass(console, "whole")["ranges"] for _ in range(PASSES_TO_NOTHING)),
+              f"{what}: passes find nothing in the end")
     report.contains(console.command("domains"), r"(?m)^transfer .* tracked, pruned and audited$",
                     f"{what}: domains says that it prunes and audits")
 
@@ -228,6 +241,8 @@ if __name__ == "__main__":
         (is_found_out, "first", "plain writes"),
         (is_found_out, "second", "late data"),
         (is_found_out, "second", "no accessed bits in tables"),
+        (gigabyte, "second"),
+        (gigabyte, "first"),
         (pruned_suites, "second"),
         (pruned_suites, "first"),
         (pruned_passes, "second"),
