@@ -90,15 +90,20 @@ static void a_pass_tells_of_merges_beside_it(void **state)
     assert_int_equal(pass.found.leaving, 0);
 }
 
-/* What is under way may land in its page until somebody confirms that it is over. */
-static void passes_fail_while_an_unmap_is_not_confirmed(void **state)
+static void unmap_7_unconfirmed(void)
 {
-    (void)state;
     source_start(0);
     source_write(7);
     source_hardware.result = ERR_TIMEOUT;
     assert_int_equal(iommu_unmap(source_domain, GPA + 7 * PAGE_SIZE, GPA + 8 * PAGE_SIZE - 1, NULL),
                      ERR_TIMEOUT);
+}
+
+/* What is under way may land in its page until somebody confirms that it is over. */
+static void passes_fail_while_an_unmap_is_not_confirmed(void **state)
+{
+    (void)state;
+    unmap_7_unconfirmed();
     assert_int_equal(tracker_pass(source_tracker, &source_report, 0, NULL), ERR_TIMEOUT);
     assert_int_equal(tracker_finish(source_tracker, &source_report, NS_PER_MS, NULL), ERR_TIMEOUT);
     assert_false(source_is_reported(7));
@@ -111,11 +116,7 @@ static void passes_fail_while_an_unmap_is_not_confirmed(void **state)
 static void last_passes_wait_for_who_confirms_an_unmap(void **state)
 {
     (void)state;
-    source_start(0);
-    source_write(7);
-    source_hardware.result = ERR_TIMEOUT;
-    assert_int_equal(iommu_unmap(source_domain, GPA + 7 * PAGE_SIZE, GPA + 8 * PAGE_SIZE - 1, NULL),
-                     ERR_TIMEOUT);
+    unmap_7_unconfirmed();
     source_hardware.result = 0;
     source_hardware.during = finish_meanwhile;
     assert_int_equal(iommu_domain_release_quarantine(source_domain), 0);

@@ -124,7 +124,7 @@ static void run(struct gigabyte *vm)
     if (error)
         tap_ok(false, "a tracker: %s", error_text(error));
     else if (leaf_level(vm) < 2)
-        tap_skip("the unit has no leaves of 1 GiB");
+        tap_skip("the unit has no leaves of %llu KiB", (unsigned long long)(GIB / KIB));
     else
         check_leaves(vm);
     error = vm->tracker ? tracker_destroy(vm->tracker) : 0;
@@ -146,7 +146,7 @@ TEST(gigabyte_tracked)
     if (!info.tracks_dirty)
         tap_skip("the units keep no dirty bits");
     else if (!vm.memory)
-        tap_skip("no 1 GiB of memory in one piece");
+        tap_skip("no %llu KiB of memory in one piece", (unsigned long long)(GIB / KIB));
     else
         run(&vm);
     if (vm.memory)
