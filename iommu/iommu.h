@@ -30,7 +30,7 @@ enum iommu_translation {
     IOMMU_TRANSLATION_FIRST_STAGE,
 };
 
-/* Whether harvests may leave out what accessed bits say was not touched (HARVEST_PRUNE). */
+/* Whether harvests may leave out what accessed bits say was not touched (HARVEST_PRUNED()). */
 enum iommu_prune {
     /* Where the specification says enough: first stage, no unit in caching mode, and none with the erratum
      * accessed-is-dirty. */
@@ -210,8 +210,8 @@ enum iommu_tracking {
 struct iommu_track {
     enum iommu_tracking how;
     unsigned level; /* maps that begin while it is tracked make no leaves larger than this level's: 0, 1, 2 */
-    bool no_pruning; /* HARVEST_PRUNE of a harvest means nothing, so that it can be compared with one that has
-                        pruned */
+    bool no_pruning; /* HARVEST_PRUNED() of a harvest means nothing, so that it can be compared with one that
+                        has pruned */
     /* NULL; or where what leaves the tree is reported, by whole pages, as far as it reaches: by every
      * iommu_unmap() beside its own bitmap, and by maps that are taken back. What is
      * reported there is final: no device reaches the page by the mapping that went. It may be emptied at any
@@ -240,22 +240,23 @@ int iommu_domain_track(struct iommu_domain *domain, const struct iommu_track *tr
  * bitmap, and returns after the invalidation: every write that a device completed before this returned is in
  * this bitmap, or will be in the next one. What an unmap beside it has taken out is in neither, but in
  * track->unmapped when that has returned; what was written beside a merge, in the bitmap of a harvest that
- * begins when that has returned. So who wants to have all, since writers have stopped, harvests until
- * stats->leaving, which counts both, is 0 for once. Runs beside map and unmap without blocking either; two
- * harvests of one range must not run at once, those of several ranges may. With HARVEST_PRUNE what accessed
- * bits say was not touched since the last harvest is left out, as far as this domain may do that (struct
- * iommu_domain_info); the first harvest of a range and those after which nothing may be missing come without.
- * Where the domain audits, only a harvest prunes that says which share of what it leaves out it is to look at
- * all the same; elsewhere that means nothing. So flags are 0, or HARVEST_PRUNED(n), with n one more from pass
- * to pass, and the same for all harvests of one. A large leaf that reaches beyond the range is not cleared,
- * so each harvest reports its part of it; with HARVEST_WHOLE_LEAVES it is, and that pages beyond the range
- * were written is forgotten. stats (may be NULL) is added to.
+ * begins when that has returned. Both are counted in stats->leaving: so who wants to have all, since writers
+ * have stopped, harvests until one adds nothing to that. Runs beside map and unmap without blocking either;
+ * two harvests of one range must not run at once, those of several ranges may.
+ *
+ * flags: 0, or HARVEST_PRUNED(n) to leave out what accessed bits say was not touched since the last harvest,
+ * as far as this domain may do that (struct iommu_domain_info); n is one more from pass to pass, and the same
+ * for all harvests of one: where the domain audits it says which share of what is left out is looked at all
+ * the same. The first harvest of a range and those after which nothing may be missing come without. A large
+ * leaf that reaches beyond the range is not cleared, so each harvest reports its part of it; with
+ * HARVEST_WHOLE_LEAVES it is, and that pages beyond the range were written is forgotten. stats (may be NULL)
+ * is added to.
  *
  * ERR_INVALID: range, bitmap or flags, or the domain is not tracked; ERR_RANGE; ERR_UNSUPPORTED (nothing is
- * translated in it). ERR_TIMEOUT, ERR_HARDWARE: a
- * unit did not confirm, and its devices are cut off. The bitmap has what was found then, and the caller keeps
- * it: these pages are not reported again unless they are written again, but they may be being written still,
- * so that they are to be copied (once more) after a later harvest of the domain that returned 0. */
+ * translated in it). ERR_TIMEOUT, ERR_HARDWARE: a unit did not confirm, and its devices are cut off. The
+ * bitmap has what was found then, and the caller keeps it: these pages are not reported again unless they are
+ * written again, but they may be being written still, so that they are to be copied (once more) after a later
+ * harvest of the domain that returned 0. */
 int iommu_harvest(struct iommu_domain *domain, uint64_t iova, uint64_t last, struct dirty_bitmap *bitmap,
                   unsigned flags, struct harvest_stats *stats) MUST_CHECK;
 
@@ -439,7 +440,7 @@ struct iommu_domain_info {
     bool reads_are_dirty;      /* an erratum: a page that was only read may be reported */
     enum iommu_tracking tracking;
     unsigned track_level;       /* as asked for; while it is tracked */
-    bool prunes;                /* HARVEST_PRUNE is heeded, or would be if it were tracked */
+    bool prunes;                /* HARVEST_PRUNED() is heeded, or would be if it were tracked */
     bool audits;                /* and part of what it leaves out is looked at */
     const char *why_not_prunes; /* in words; NULL where it does */
 };

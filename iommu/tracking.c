@@ -227,15 +227,16 @@ static void note_unconfirmed(struct iommu_domain *domain, const struct gather *g
 
 /* --- harvest --- */
 
-/* A share comes with HARVEST_AUDIT, and that with HARVEST_PRUNE. */
+/* All that HARVEST_PRUNED() can have. */
+#define PRUNED_FLAGS HARVEST_PRUNED(HARVEST_AUDIT_SHARES - 1)
+
 static bool are_flags(unsigned flags)
 {
-    const unsigned share = HARVEST_AUDIT_SHARE(HARVEST_AUDIT_SHARES - 1);
-    const unsigned known = HARVEST_KEEP | HARVEST_PRUNE | HARVEST_AUDIT | HARVEST_WHOLE_LEAVES | share;
+    const unsigned pruned = HARVEST_PRUNE | HARVEST_AUDIT;
 
-    if (flags & ~known || (flags & share && !(flags & HARVEST_AUDIT)))
+    if (flags & ~(PRUNED_FLAGS | HARVEST_KEEP | HARVEST_WHOLE_LEAVES))
         return false;
-    return !(flags & HARVEST_AUDIT) || flags & HARVEST_PRUNE;
+    return !(flags & PRUNED_FLAGS) || (flags & pruned) == pruned;
 }
 
 static int check_harvest(const struct iommu_domain *domain, uint64_t iova, uint64_t last,
@@ -282,15 +283,11 @@ uint64_t iommu_mark_writable(struct iommu_domain *domain, uint64_t iova, uint64_
     return marking.leaves;
 }
 
-/* Where what is pruned has to be audited it is left to who says which share that is to be. */
 static unsigned choose_flags(struct iommu_domain *domain, unsigned flags)
 {
-    const unsigned audit = HARVEST_AUDIT | HARVEST_AUDIT_SHARE(HARVEST_AUDIT_SHARES - 1);
-    bool prunes = flags & HARVEST_PRUNE && !iommu_why_not_prunes(domain);
-
-    if (!prunes || (domain->pruning.audited && !(flags & HARVEST_AUDIT)))
-        return flags & ~(HARVEST_PRUNE | audit);
-    return domain->pruning.audited ? flags : flags & ~audit;
+    if (iommu_why_not_prunes(domain))
+        return flags & ~PRUNED_FLAGS;
+    return domain->pruning.audited ? flags : flags & ~(PRUNED_FLAGS - HARVEST_PRUNE);
 }
 
 /* What else was left out so far is dirty still, and the next harvest finds it. */

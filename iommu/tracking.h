@@ -79,7 +79,7 @@ int iommu_track_as_source(struct iommu_domain *domain, const struct iommu_track 
 const char *iommu_why_not_tracked(const struct iommu_domain *domain);
 const char *iommu_why_not_dirty(const struct iommu_domain *domain);
 
-/* NULL if HARVEST_PRUNE is heeded. */
+/* NULL if HARVEST_PRUNED() is heeded. */
 const char *iommu_why_not_prunes(const struct iommu_domain *domain);
 
 /* Marks in bitmap what of [iova, last] is mapped writable. Returns how many leaves that are. */

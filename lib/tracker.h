@@ -54,10 +54,10 @@ struct tracker_source_ops {
     int (*stop)(struct tracker_source *source);
 
     /* Marks in bitmap all that was written in [first, last] since the pass before, and returns after whatever
-     * keeps writes from being noticed again (cached translations) has gone. flags: 0; or HARVEST_PRUNE, what
-     * certainly was not touched may be skipped, with HARVEST_AUDIT and the share of this pass. An error: that
-     * was not confirmed; the bitmap has what was found, writes to it may go unnoticed until the next pass of
-     * this range, and none else may. Adds to *stats. */
+     * keeps writes from being noticed again (cached translations) has gone. flags: 0; or HARVEST_PRUNED(),
+     * what certainly was not touched may be skipped. An error: that was not confirmed; the bitmap has what
+     * was found, writes to it may go unnoticed until the next pass of this range, and none else may. Adds to
+     * *stats; leaving: what unmaps or merges beside it have taken out, and not told yet. */
     int (*pass)(struct tracker_source *source, uint64_t first, uint64_t last, struct dirty_bitmap *bitmap,
                 unsigned flags, struct harvest_stats *stats);
 

@@ -24,7 +24,7 @@
 #include "lib/tracker_bitmap.h"
 
 /* A pass is cut at multiples of this, so that table entries up to 1 GiB lie in one part as a whole: an entry
- * that does not can be neither pruned nor cleared (HARVEST_PRUNE). */
+ * that does not can be neither pruned nor cleared. */
 #define TRACKER_CUT GIB
 
 /* What one part of a pass came to: its CPU's alone until all have ended. */

@@ -51,5 +51,5 @@ unsigned track_level_at(uint64_t iova);
 /* Bits that are set in TRACK_WORDS words. */
 uint64_t track_count(const uint64_t *in);
 
-/* All of the bitmap, emptied first, with HARVEST_PRUNE, and a share that is the number of the harvest. */
+/* All of the bitmap, emptied first, with HARVEST_PRUNED() of the number of the harvest. */
 void track_harvest(int expected);
